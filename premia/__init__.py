@@ -1,0 +1,1 @@
+"""The command line of Premia, and the local stack that it starts."""

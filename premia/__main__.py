@@ -1,0 +1,80 @@
+"""Entry point of the `premia` command.
+
+Goal: one command with many subcommands, whose first output comes in under 100 ms.
+Method: `COMMANDS` names the module and the attribute of each subcommand; a module is imported only when it is called.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Final
+
+import click
+
+# name -> (module, attribute, one line of help). The help stands here so that `premia --help` imports nothing else.
+COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
+    "accounts": ("premia.commands.accounts", "accounts", "Propose and verify payment accounts (two persons)."),
+    "balances": ("premia.commands.balances", "balances", "Show the ledger's balances."),
+    "calculate": ("premia.commands.calculate", "calculate", "Calculate sales from files, without Kafka."),
+    "demo": ("premia.commands.demo", "demo", "Settle the whole sample programme on this machine."),
+    "dlq": ("premia.commands.dlq", "dlq", "List events that could not be used."),
+    "down": ("premia.commands.stack", "down", "Stop the local stack."),
+    "fsck": ("premia.commands.fsck", "fsck", "Recompute and check the invariants of ledger and payout."),
+    "logs": ("premia.commands.stack", "logs", "Show the log of a service of the local stack."),
+    "lot": ("premia.commands.lot", "lot", "Show what became of one lot."),
+    "migrate": ("premia.commands.migrate", "migrate", "Bring the database schemas up to date."),
+    "organization": ("premia.commands.organization", "organization", "Show what one organization earned and was paid."),
+    "payouts": ("premia.commands.payouts", "payouts", "List settlement cycles and payouts, approve them."),
+    "publish": ("premia.commands.publish", "publish", "Publish sales from files."),
+    "registry": ("premia.commands.registry", "registry", "Apply a programme's registry and schemes."),
+    "settle": ("premia.commands.settle", "settle", "Prepare a settlement cycle."),
+    "statements": ("premia.commands.statements", "statements", "Issue and list statements."),
+    "status": ("premia.commands.stack", "status", "Show the state of the local stack."),
+    "topics": ("premia.commands.topics", "topics", "Create the Kafka topics."),
+    "up": ("premia.commands.stack", "up", "Start the local stack."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand when it is used, and suggests one when the name is unknown."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one subcommand, or None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of subcommands from `COMMANDS`, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][2]) for name in self.list_commands(ctx)])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with 'did you mean' added."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            close = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f" Did you mean '{close[0]}'?" if close else ""
+            ctx.fail(f"No such command '{name}'.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="premia")
+def main() -> None:
+    """Premia turns gold sale events into premium payouts that anyone can check.
+
+    Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 a check found something, 2 wrong use or input,
+    3 a part that is needed cannot be reached, 4 something was rejected.
+    """
+
+
+if __name__ == "__main__":
+    main()
