@@ -1,0 +1,79 @@
+"""The Kafka topics of a programme, declared once.
+
+Goal: name, partitions, limits and retention of every topic in one place; `premia topics apply` creates what is missing.
+Method: a table. Everything is kept for ever, because replaying all sales must always give the same balances.
+Source: design, sections 2 and 3.7.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+PARTITIONS_DEFAULT: Final = 4  # a default, not a rule: correctness never rests on partitioning.
+SALE_BYTES_MAX: Final = 256 * KIB  # 200 sources with long ids and documents are about 60 KiB; four times that.
+SALE_MESSAGE_BYTES_MAX: Final = 1 * MIB  # what a refiner may publish at all; above it the client refuses by name.
+DERIVED_MESSAGE_BYTES_MAX: Final = 4 * MIB  # an entitlement of 200 sources under all schemes is below 2 MiB (tested).
+DEAD_LETTER_HEADROOM_BYTES: Final = 64 * KIB  # code, field, message and origin that a dead letter carries in addition.
+assert SALE_BYTES_MAX < SALE_MESSAGE_BYTES_MAX, "a sale that is too large must reach us to be rejected by name"
+
+SALES: Final = "gold.sales.v1"
+REGISTRY: Final = "registry.v1"
+REGISTRY_PRIVATE: Final = "registry.private.v1"
+ENTITLEMENTS: Final = "premium.entitlements.v1"
+SALE_OUTCOMES: Final = "sale.outcomes.v1"
+LEDGER_COMMANDS: Final = "ledger.commands.v1"
+LEDGER_TRANSACTIONS: Final = "ledger.transactions.v1"
+PAYOUT_EVENTS: Final = "payout.events.v1"
+STATEMENTS: Final = "premium.statements.v1"
+
+
+def dead_letters(topic: str, service: str) -> str:
+    """Name of the dead-letter topic of `service` for what it could not use from `topic`."""
+    return f"{topic}.{service}.dlq"
+
+
+SALES_DEAD: Final = dead_letters(SALES, "premium_calculator")
+ENTITLEMENTS_DEAD: Final = dead_letters(ENTITLEMENTS, "ledger")
+LEDGER_COMMANDS_DEAD: Final = dead_letters(LEDGER_COMMANDS, "ledger")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. `message_bytes_max` is the broker's limit for a record batch, in bytes."""
+
+    name: str
+    partitions: int
+    message_bytes_max: int
+
+    def config(self) -> dict[str, str]:
+        """Topic configuration as Kafka takes it."""
+        return {
+            "cleanup.policy": "delete",
+            "retention.ms": "-1",
+            "retention.bytes": "-1",
+            "max.message.bytes": str(self.message_bytes_max),
+            # Publish time, set by the producer; never the business time, which is ce_time.
+            "message.timestamp.type": "CreateTime",
+        }
+
+
+TOPICS: Final[tuple[Topic, ...]] = (
+    Topic(SALES, PARTITIONS_DEFAULT, SALE_MESSAGE_BYTES_MAX),
+    Topic(REGISTRY, 1, DERIVED_MESSAGE_BYTES_MAX),
+    Topic(REGISTRY_PRIVATE, 1, DERIVED_MESSAGE_BYTES_MAX),
+    Topic(ENTITLEMENTS, PARTITIONS_DEFAULT, DERIVED_MESSAGE_BYTES_MAX),
+    Topic(SALE_OUTCOMES, PARTITIONS_DEFAULT, DERIVED_MESSAGE_BYTES_MAX),
+    Topic(LEDGER_COMMANDS, PARTITIONS_DEFAULT, DERIVED_MESSAGE_BYTES_MAX),
+    Topic(LEDGER_TRANSACTIONS, PARTITIONS_DEFAULT, DERIVED_MESSAGE_BYTES_MAX),
+    Topic(PAYOUT_EVENTS, PARTITIONS_DEFAULT, DERIVED_MESSAGE_BYTES_MAX),
+    Topic(STATEMENTS, PARTITIONS_DEFAULT, DERIVED_MESSAGE_BYTES_MAX),
+    Topic(SALES_DEAD, PARTITIONS_DEFAULT, SALE_MESSAGE_BYTES_MAX + DEAD_LETTER_HEADROOM_BYTES),
+    Topic(ENTITLEMENTS_DEAD, PARTITIONS_DEFAULT, DERIVED_MESSAGE_BYTES_MAX + DEAD_LETTER_HEADROOM_BYTES),
+    Topic(LEDGER_COMMANDS_DEAD, PARTITIONS_DEFAULT, DERIVED_MESSAGE_BYTES_MAX + DEAD_LETTER_HEADROOM_BYTES),
+)
+MESSAGE_BYTES_MAX: Final = max(topic.message_bytes_max for topic in TOPICS)
+DEAD_LETTER_TOPICS: Final = tuple(topic.name for topic in TOPICS if topic.name.endswith(".dlq"))
