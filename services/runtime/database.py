@@ -1,0 +1,25 @@
+"""Connections to PostgreSQL.
+
+Method: asyncpg. A use case receives an open connection, never a pool, so that inbox, effects and offset commit together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import asyncpg
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection: TypeAlias = asyncpg.Connection[Record] | PoolConnectionProxy[Record]
+    Pool: TypeAlias = asyncpg.Pool[Record]
+
+CONNECTIONS_MAX: Final = 8  # consumer, two relays with a lock each, and a few requests; PostgreSQL allows 100 in all.
+COMMAND_TIMEOUT_S: Final = 120.0  # a posting batch takes under a second; past two minutes PostgreSQL is in trouble.
+
+
+async def open_pool(url: str) -> Pool:
+    """A pool of connections to `url`. Raises OSError or asyncpg.PostgresError if it cannot connect."""
+    return await asyncpg.create_pool(url, min_size=1, max_size=CONNECTIONS_MAX, command_timeout=COMMAND_TIMEOUT_S)

@@ -1,0 +1,128 @@
+"""HTTP of a service: metrics, health, and its own routes with actors who are named by their tokens.
+
+Method: aiohttp. `/metrics`, `/healthz/live` and `/healthz/ready` are open; every other route needs a bearer token whose
+SHA-256 stands in the actors' file ({"actor id": "sha256 hex"}), which is read again when it changes, so that a new actor
+needs no restart.
+Refuses: an unknown token with 401 and a JSON body {"code", "message"}, as every refusal here looks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from services.runtime.settings import ListenAddress
+
+BODY_BYTES_MAX: Final = 1024 * 1024  # the largest request is a list of ids; a statement goes out, never in.
+SHUTDOWN_TIMEOUT_S: Final = 2.0  # the local stack stops everything within 10 s, and Kafka needs most of it.
+OPEN_PATHS: Final = frozenset({"/metrics", "/healthz/live", "/healthz/ready"})
+ACTOR: Final = web.RequestKey("actor", str)
+
+Check = Callable[[], Awaitable[str | None] | str | None]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class ActorTokens:
+    """Who a bearer token belongs to. The file is re-read when its modification time changes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read_at_ns: int | None = None
+        self._actors: Mapping[str, str] = {}
+
+    def actor(self, token: str) -> str | None:
+        """The actor's id, or None for an unknown token. Compares digests in constant time."""
+        changed_at_ns = self._path.stat().st_mtime_ns if self._path.exists() else None
+        if changed_at_ns != self._read_at_ns:
+            self._actors = json.loads(self._path.read_text(encoding="utf-8")) if changed_at_ns is not None else {}
+            self._read_at_ns = changed_at_ns
+        digest = hashlib.sha256(token.encode()).hexdigest()
+        found = None
+        for actor, expected in self._actors.items():
+            if hmac.compare_digest(digest, expected):
+                found = actor
+        return found
+
+
+def json_response(body: object, *, status: int = 200) -> web.Response:
+    """A JSON answer. Dates, UUIDs and dataclasses are written as orjson does."""
+    return web.Response(
+        body=orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE), status=status, content_type="application/json"
+    )
+
+
+def refusal(code: str, message: str, *, status: int) -> web.Response:
+    """A refusal: a stable code, and a message that says what to do."""
+    return json_response({"code": code, "message": message}, status=status)
+
+
+async def read_json(request: web.Request) -> dict[str, Any]:
+    """The request's JSON object. Raises HTTPBadRequest with code SCHEMA_INVALID for anything else."""
+    try:
+        body = orjson.loads(await request.read())
+    except orjson.JSONDecodeError as error:
+        body = str(error)
+    if isinstance(body, dict):
+        return body
+    raise web.HTTPBadRequest(
+        body=orjson.dumps({"code": "SCHEMA_INVALID", "message": "send a JSON object"}), content_type="application/json"
+    )
+
+
+def _authenticate(tokens: ActorTokens) -> Any:
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path in OPEN_PATHS:
+            return await handler(request)
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        actor = tokens.actor(token) if scheme == "Bearer" and token else None
+        if actor is None:
+            return refusal("UNKNOWN_ACTOR", "send the bearer token of one of the programme's actors", status=401)
+        request[ACTOR] = actor
+        return await handler(request)
+
+    return middleware
+
+
+def _health(check: Check) -> Handler:
+    async def handler(_request: web.Request) -> web.Response:
+        trouble = check()
+        if trouble is not None and not isinstance(trouble, str):
+            trouble = await trouble
+        return json_response({"ok": trouble is None, "trouble": trouble}, status=200 if trouble is None else 503)
+
+    return handler
+
+
+async def _metrics(_request: web.Request) -> web.Response:
+    return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def serve(
+    address: ListenAddress, *, tokens: ActorTokens, live: Check, ready: Check, routes: list[web.RouteDef] | None = None
+) -> web.AppRunner:
+    """Start listening and return the runner, to be cleaned up by the caller.
+
+    `live` and `ready` return None when all is well, else what is wrong in a few words.
+    """
+    app = web.Application(middlewares=[_authenticate(tokens)], client_max_size=BODY_BYTES_MAX)
+    app.add_routes(
+        [
+            web.get("/metrics", _metrics),
+            web.get("/healthz/live", _health(live)),
+            web.get("/healthz/ready", _health(ready)),
+            *(routes or []),
+        ]
+    )
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
+    await runner.setup()
+    await web.TCPSite(runner, address.host, address.port).start()
+    return runner
