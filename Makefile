@@ -1,0 +1,49 @@
+# One command for each thing a person wants. `make` alone says what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+# The first Python between 3.11 and 3.13 that really runs (a version manager's shim may not).
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+BIN := .venv/bin
+SOURCES := premia schemas services samples tests benchmarks tools
+
+.PHONY: help venv demo up down test soak check fix bench lock
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+
+venv:
+	@test -n "$(PYTHON)" || { echo "premia: Python 3.11, 3.12 or 3.13 is needed, and none was found" >&2; exit 2; }
+	@$(PYTHON) tools/bootstrap.py
+
+demo: venv ## Settle a whole sample programme on this machine
+	@$(BIN)/premia demo
+
+up: venv ## Start Kafka, PostgreSQL, the services and a mock bank
+	@$(BIN)/premia up
+
+down: ## Stop them
+	@$(BIN)/premia down
+
+test: venv check ## Everything that CI runs
+	@$(BIN)/python -m pytest
+
+soak: venv ## The long tests with their full counts
+	@PREMIA_SOAK=1 $(BIN)/python -m pytest --timeout=7200
+
+check: venv ## Format, lint, types, import rules; changes nothing
+	@$(BIN)/ruff format --check $(SOURCES)
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+fix: venv ## Format, and mend what the linter can
+	@$(BIN)/ruff format $(SOURCES)
+	@$(BIN)/ruff check --fix $(SOURCES)
+
+bench: venv ## Measure, each number beside its baseline
+	@$(BIN)/python -m benchmarks
+
+lock: ## Write requirements.lock anew (needs uv)
+	@uv pip compile -q --universal --generate-hashes --no-emit-index-url --all-extras pyproject.toml -o requirements.lock
