@@ -1,0 +1,102 @@
+"""Who may call a service, and what its health says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from services.runtime.http import ACTOR, ActorTokens, json_response, read_json, serve
+from services.runtime.settings import ListenAddress
+
+
+class Health:
+    """What the service under test says of itself; tests change it."""
+
+    trouble: str | None = None
+
+
+async def who(request: web.Request) -> web.Response:
+    return json_response({"actor": request[ACTOR], "sent": await read_json(request)})
+
+
+def write_tokens(path: Path, tokens: dict[str, str]) -> None:
+    path.write_text(json.dumps({actor: hashlib.sha256(token.encode()).hexdigest() for actor, token in tokens.items()}))
+
+
+@pytest.fixture
+def health() -> Health:
+    return Health()
+
+
+@pytest.fixture
+async def url(tmp_path: Path, health: Health) -> AsyncIterator[str]:
+    write_tokens(tmp_path / "tokens.json", {"ana": "secret-of-ana"})
+    runner = await serve(
+        ListenAddress("127.0.0.1", 0),
+        tokens=ActorTokens(tmp_path / "tokens.json"),
+        live=lambda: health.trouble,
+        ready=lambda: None,
+        routes=[web.post("/v1/who", who)],
+    )
+    host, port = runner.addresses[0]
+    yield f"http://{host}:{port}"
+    await runner.cleanup()
+
+
+async def test_a_token_names_its_actor(url: str) -> None:
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(f"{url}/v1/who", json={"a": 1}, headers={"Authorization": "Bearer secret-of-ana"}) as answer,
+    ):
+        assert await answer.json() == {"actor": "ana", "sent": {"a": 1}}
+
+
+@pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic secret-of-ana"}])
+async def test_without_a_known_token_nothing_is_done(url: str, header: dict[str, str]) -> None:
+    async with aiohttp.ClientSession() as client, client.post(f"{url}/v1/who", json={}, headers=header) as answer:
+        assert answer.status == 401
+        assert (await answer.json())["code"] == "UNKNOWN_ACTOR"
+
+
+@pytest.mark.parametrize("body", [b"", b"[1]", b"{", b"\xff"])
+async def test_a_body_that_is_no_object_is_refused_by_code(url: str, body: bytes) -> None:
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(f"{url}/v1/who", data=body, headers={"Authorization": "Bearer secret-of-ana"}) as answer,
+    ):
+        assert answer.status == 400
+        assert (await answer.json())["code"] == "SCHEMA_INVALID"
+
+
+async def test_a_new_actor_is_known_without_a_restart(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    write_tokens(path, {"ana": "secret-of-ana", "beto": "secret-of-beto"})
+    os.utime(path, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns + 1))
+    async with (
+        aiohttp.ClientSession() as client,
+        client.post(f"{url}/v1/who", json={}, headers={"Authorization": "Bearer secret-of-beto"}) as answer,
+    ):
+        assert (await answer.json())["actor"] == "beto"
+
+
+async def test_health_says_what_is_wrong_and_needs_no_token(url: str, health: Health) -> None:
+    async with aiohttp.ClientSession() as client:
+        async with client.get(f"{url}/healthz/live") as answer:
+            assert answer.status == 200
+        health.trouble = "7 records wait"
+        async with client.get(f"{url}/healthz/live") as answer:
+            assert answer.status == 503
+            assert (await answer.json())["trouble"] == "7 records wait"
+
+
+async def test_metrics_are_open(url: str) -> None:
+    async with aiohttp.ClientSession() as client, client.get(f"{url}/metrics") as answer:
+        assert answer.status == 200
+        assert "premia_consumer_records_total" in await answer.text()
