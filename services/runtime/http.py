@@ -64,17 +64,25 @@ def refusal(code: str, message: str, *, status: int) -> web.Response:
     return json_response({"code": code, "message": message}, status=status)
 
 
+class RefusedError(Exception):
+    """A request that is not carried out: answered with its code and message, and nothing was changed."""
+
+    def __init__(self, code: str, message: str, *, status: int) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
 async def read_json(request: web.Request) -> dict[str, Any]:
-    """The request's JSON object. Raises HTTPBadRequest with code SCHEMA_INVALID for anything else."""
+    """The request's JSON object. Raises RefusedError with code SCHEMA_INVALID for anything else."""
     try:
         body = orjson.loads(await request.read())
     except orjson.JSONDecodeError as error:
-        body = str(error)
-    if isinstance(body, dict):
-        return body
-    raise web.HTTPBadRequest(
-        body=orjson.dumps({"code": "SCHEMA_INVALID", "message": "send a JSON object"}), content_type="application/json"
-    )
+        raise RefusedError("SCHEMA_INVALID", f"send a JSON object: {error}", status=400) from error
+    if not isinstance(body, dict):
+        raise RefusedError("SCHEMA_INVALID", "send a JSON object", status=400)
+    return body
 
 
 def _authenticate(tokens: ActorTokens) -> Any:
@@ -87,7 +95,10 @@ def _authenticate(tokens: ActorTokens) -> Any:
         if actor is None:
             return refusal("UNKNOWN_ACTOR", "send the bearer token of one of the programme's actors", status=401)
         request[ACTOR] = actor
-        return await handler(request)
+        try:
+            return await handler(request)
+        except RefusedError as refused:
+            return refusal(refused.code, refused.message, status=refused.status)
 
     return middleware
 

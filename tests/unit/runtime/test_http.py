@@ -99,4 +99,4 @@ async def test_health_says_what_is_wrong_and_needs_no_token(url: str, health: He
 async def test_metrics_are_open(url: str) -> None:
     async with aiohttp.ClientSession() as client, client.get(f"{url}/metrics") as answer:
         assert answer.status == 200
-        assert "premia_consumer_records_total" in await answer.text()
+        assert "process_max_fds" in await answer.text()
