@@ -1,0 +1,35 @@
+"""Pages that list what the code defines are compared with the code."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+from prometheus_client.metrics import MetricWrapperBase
+
+import services
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def first_column(page: str) -> list[str]:
+    """The names in backticks that start the rows of a page's tables."""
+    return re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs" / page).read_text(encoding="utf-8"), flags=re.MULTILINE)
+
+
+def defined_metric_names() -> list[str]:
+    """Names as Prometheus shows them, from every metrics.py of the services."""
+    names = []
+    for module_info in pkgutil.walk_packages(services.__path__, "services."):
+        if module_info.name.endswith(".metrics"):
+            for value in vars(importlib.import_module(module_info.name)).values():
+                if isinstance(value, MetricWrapperBase):
+                    (family,) = value.describe()
+                    names.append(f"{family.name}_total" if family.type == "counter" else family.name)
+    return names
+
+
+def test_every_metric_has_exactly_one_row_in_the_metrics_page() -> None:
+    assert sorted(first_column("metrics.md")) == sorted(defined_metric_names())
