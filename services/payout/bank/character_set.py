@@ -1,8 +1,9 @@
 """Text as bank files may carry it: the Swiss profile's Latin set, composed, on one line.
 
 Goal: `Asociación Minera "La Esperanza"` reaches the bank with its accents, and nothing in it rejects the file.
-Method: NFC; typographic signs by a fixed table (dashes and curly quotes pass ISO's schema but not the Swiss one); white space of any kind to
-single spaces; a letter outside the set to its base letter. ñ á ü and the rest of Latin-1 and Latin Extended-A stay.
+Method: NFC; typographic signs by a fixed table (dashes and curly quotes pass ISO's schema but not the Swiss one); white
+space of any kind to single spaces; a letter outside the set to its base letter. ñ á ü and the rest of Latin-1 and Latin
+Extended-A stay.
 Refuses: text that is empty afterwards, too long (nothing is cut silently), or holds a character with no counterpart.
 Source: pain.001.001.09.ch.03 text pattern; EPC230-15 for references.
 """

@@ -62,7 +62,7 @@ _COUNTRIES: Final = frozenset(
 
 
 def render_pain001(payment_file: PaymentFile) -> bytes:
-    """The file's bytes: UTF-8, no byte order mark, no empty elements. Raises PaymentFileInvalidError before writing anything."""
+    """The file's bytes: UTF-8, no byte order mark, no empty elements. Raises PaymentFileInvalidError, else is complete."""
     _check_file(payment_file)
     document = etree.fromstring(f'<Document xmlns="{PAIN001_NAMESPACE}"/>'.encode())
     initiation = _under(document, "CstmrCdtTrfInitn")
