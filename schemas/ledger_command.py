@@ -7,12 +7,13 @@ Source: design, section 6 (table of postings and command kinds).
 
 from __future__ import annotations
 
-from datetime import date
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from schemas.identifiers import CountingFromZero, Id, IsoDate, Text
 
 LEDGER_COMMAND_TYPE: Final = "ledger.command.v1"
 
@@ -21,7 +22,6 @@ LEDGER_COMMAND_TYPE: Final = "ledger.command.v1"
 Amount = Annotated[str, Field(pattern=r"^[0-9]{1,18}(\.[0-9]{1,12})?$")]
 Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
-Identifier = Annotated[str, Field(min_length=1, max_length=256)]
 PARTS_MAX: Final = 200  # (scheme, payer) pairs of one payout order; the sample has at most 12, a transaction must stay small.
 
 
@@ -45,14 +45,14 @@ class Subject(Closed):
     """Whose story a transaction belongs to."""
 
     kind: OwnerKind
-    id: Identifier
+    id: Id
 
 
 class ReservePart(Closed):
     """What one payer owes under one scheme: netting stays within these pairs."""
 
-    scheme_id: Identifier
-    payer_id: Identifier
+    scheme_id: Id
+    payer_id: Id
     amount: Amount
 
 
@@ -61,7 +61,7 @@ class CommandBase(Closed):
 
     command_id: UUID
     subject: Subject
-    effective_on: date
+    effective_on: IsoDate
 
 
 class Reserve(CommandBase):
@@ -75,7 +75,7 @@ class Reserve(CommandBase):
     reservation_id: UUID
     currency: Currency
     parts: Annotated[tuple[ReservePart, ...], Field(min_length=1, max_length=PARTS_MAX)]
-    seen_subject_number: Annotated[int, Field(ge=0)]
+    seen_subject_number: CountingFromZero
 
 
 class Settle(CommandBase):
@@ -83,7 +83,7 @@ class Settle(CommandBase):
 
     kind: Literal["settle"] = "settle"
     reservation_id: UUID
-    booking_key: Identifier
+    booking_key: Text
 
 
 class Void(CommandBase):
@@ -101,7 +101,7 @@ class Return(CommandBase):
     reservation_id: UUID
     credited: Amount
     charges: Amount
-    booking_key: Identifier
+    booking_key: Text
 
 
 class Receive(CommandBase):
@@ -110,7 +110,7 @@ class Receive(CommandBase):
     kind: Literal["receive"] = "receive"
     currency: Currency
     amount: Amount
-    booking_key: Identifier
+    booking_key: Text
 
 
 class Direction(StrEnum):
@@ -127,7 +127,7 @@ class Suspend(CommandBase):
     currency: Currency
     amount: Amount
     direction: Direction
-    booking_key: Identifier
+    booking_key: Text
 
 
 class Attest(CommandBase):

@@ -17,7 +17,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from schemas.ledger_command import Closed, Identifier, OwnerKind, Sha256Hex, Subject
+from schemas.identifiers import Id
+from schemas.ledger_command import Closed, OwnerKind, Sha256Hex, Subject
 
 LEDGER_TRANSACTION_TYPE: Final = "ledger.transaction.v1"
 LEDGER_OUTCOME_TYPE: Final = "ledger.command-outcome.v1"
@@ -26,6 +27,9 @@ FINE_GOLD: Final = "AU-MG"  # fine gold in milligrams, so that tonnes are as pro
 AMOUNT_MINOR_MAX: Final = 2**53 - 1
 # tlog-tiles writes an entry's length in 16 bits; the rest is left for what later versions add.
 LEAF_BYTES_MAX: Final = 60_000
+# One deployment serves one programme: its bank, charges and suspense accounts are owned by this id, whatever the
+# command's subject is called.
+PROGRAMME_OWNER_ID: Final = "programme"
 
 
 class Purpose(StrEnum):
@@ -57,7 +61,7 @@ class Account(Closed):
     """An account without its unit, which is the transfer's."""
 
     owner_kind: OwnerKind
-    owner_id: Identifier
+    owner_id: Id
     purpose: Purpose
 
 
@@ -79,7 +83,7 @@ class Transfer(Closed):
     debit: Account
     credit: Account
     amount_minor: Annotated[int, Field(gt=0, le=AMOUNT_MINOR_MAX)]
-    unit: Identifier
+    unit: Id
     scope: PremiumScope | None = None
 
 
