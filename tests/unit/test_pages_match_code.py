@@ -10,6 +10,8 @@ from pathlib import Path
 from prometheus_client.metrics import MetricWrapperBase
 
 import services
+from schemas.ledger_transaction import OutcomeCode
+from schemas.rejection_code import RejectionCode
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -33,3 +35,8 @@ def defined_metric_names() -> list[str]:
 
 def test_every_metric_has_exactly_one_row_in_the_metrics_page() -> None:
     assert sorted(first_column("metrics.md")) == sorted(defined_metric_names())
+
+
+def test_every_code_has_a_row_in_the_errors_page() -> None:
+    codes = {code.value for code in (*RejectionCode, *OutcomeCode)}
+    assert codes == set(first_column("errors.md"))
