@@ -84,6 +84,8 @@ def _message(details: Any, context: dict[str, Any]) -> str:  # noqa: PLR0911  on
             return f"must be one of {context['expected']}"
         case "int_type":
             return "must be a whole number, without quotes"
+        case "bool_type":
+            return "must be true or false"
         case "model_type" | "dict_type" | "model_attributes_type":
             return "must be an object with named fields"
         case "tuple_type" | "list_type":

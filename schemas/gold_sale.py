@@ -165,12 +165,12 @@ def _repeated_name(value: bytes, sent: dict[str, object]) -> FieldFault | None:
     # A parser drops all but one of two equal names, so what it read is shorter than what was sent. Compact senders
     # pass this comparison, in a microsecond; others take the slow way. (Written again, text never grows; a number
     # with a fraction might, but no field takes one.)
-    if len(orjson.dumps(sent)) == len(value):
-        return None
     try:
+        if len(orjson.dumps(sent)) == len(value):
+            return None
         pairs = json.loads(value, object_pairs_hook=_Pairs, parse_int=str, parse_float=str)
         path = _path_of_repeated_name(pairs)
-    except RecursionError:
+    except (orjson.JSONEncodeError, RecursionError):
         return _whole("is nested too deeply for a sale")
     return None if path is None else FieldFault(path, "is there twice in one object: parsers disagree on which counts")
 
