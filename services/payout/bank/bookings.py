@@ -222,6 +222,9 @@ def _bookings(account: str, created_at: datetime | None, entry: etree._Element, 
         # Without one, or with several that do not sum up, an empty element says nothing about a single transaction.
         detail = details[0] if len(details) == 1 else etree.Element("TxDtls")
         parts = [(_Movement(account, whole.direction, amount_minor, currency, _reference_of(detail, entry)), detail)]
+    # Looked up once: for each transaction anew, a batch of N would be searched N times.
+    batch_message_id = _reference(entry, "NtryDtls/Btch/MsgId")
+    batch_payment_information_id = _reference(entry, "NtryDtls/Btch/PmtInfId")
     for movement, detail in parts:
         yield _booking(
             created_at=created_at,
@@ -230,6 +233,8 @@ def _bookings(account: str, created_at: datetime | None, entry: etree._Element, 
             movement=movement,
             booking_key=_booking_key(seen, movement, entry, detail, transactions=len(parts)),
             entry_key=entry_key,
+            batch_message_id=batch_message_id,
+            batch_payment_information_id=batch_payment_information_id,
             whole_entry=len(parts) == 1,
             transactions_in_entry=max(len(details), 1),
         )
@@ -243,6 +248,8 @@ def _booking(
     movement: _Movement,
     booking_key: str,
     entry_key: str,
+    batch_message_id: str | None,
+    batch_payment_information_id: str | None,
     whole_entry: bool,
     transactions_in_entry: int,
 ) -> Booking:
@@ -271,8 +278,8 @@ def _booking(
         bank_reference=movement.bank_reference,
         end_to_end_id=_reference(detail, "Refs/EndToEndId"),
         uetr=None if uetr is None else uetr.lower(),
-        original_message_id=_reference(detail, "Refs/MsgId") or _reference(entry, "NtryDtls/Btch/MsgId"),
-        payment_information_id=_reference(detail, "Refs/PmtInfId") or _reference(entry, "NtryDtls/Btch/PmtInfId"),
+        original_message_id=_reference(detail, "Refs/MsgId") or batch_message_id,
+        payment_information_id=_reference(detail, "Refs/PmtInfId") or batch_payment_information_id,
         is_return=is_return,
         return_reason=text_at(detail, "RtrInf/Rsn/Cd", "RtrInf/Rsn/Prtry"),
         return_information=" ".join(_lines(detail, "RtrInf/AddtlInf")) or None,

@@ -49,9 +49,10 @@ def shortened_name(value: str) -> str:
     text = _writable(value, "name")
     if len(text) <= NAME_CHARS_MAX:
         return text
-    cut = text[: NAME_CHARS_MAX + 1].rsplit(" ", 1)[0]
-    # A single endless word, or a cut that would lose more than a third, is cut by count instead.
-    return cut if len(cut) * 3 >= NAME_CHARS_MAX * 2 else text[:NAME_CHARS_MAX].rstrip()
+    # The character after the limit counts: a word that ends exactly there is whole.
+    word_end = text.rfind(" ", 0, NAME_CHARS_MAX + 1)
+    # A cut at a word that would lose more than a third is made by count instead.
+    return text[: word_end if word_end * 3 >= NAME_CHARS_MAX * 2 else NAME_CHARS_MAX].rstrip()
 
 
 def checked_reference(value: str, *, field: str) -> str:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Final
 
 from lxml import etree
@@ -112,14 +113,19 @@ def location_of(element: etree._Element) -> str:
     return f"/{'/'.join(steps)} (line {element.sourceline})"
 
 
+@cache
+def _any_version(path: str) -> str:
+    return "/".join(f"{{*}}{step}" for step in path.split("/"))
+
+
 def child(element: etree._Element, path: str) -> etree._Element | None:
     """The first element along a path of local names, or None."""
-    return next(children(element, path), None)
+    return element.find(_any_version(path))
 
 
 def children(element: etree._Element, path: str) -> Iterator[etree._Element]:
     """All elements along a path of local names, in document order."""
-    return element.iterfind("/".join(f"{{*}}{step}" for step in path.split("/")))
+    return element.iterfind(_any_version(path))
 
 
 def text_at(element: etree._Element, *paths: str) -> str | None:
