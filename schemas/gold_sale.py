@@ -147,7 +147,7 @@ def sent_object(value: bytes | None) -> dict[str, object] | FieldFault:
     if not value:
         return _whole("is empty: send the sale as JSON")
     if len(value) > SALE_BYTES_MAX:
-        return _whole(f"has {len(value):,} bytes: a sale has at most {SALE_BYTES_MAX:,}; split the lot")
+        return _whole(f"is larger than {SALE_BYTES_MAX:,} bytes: split the lot")
     try:
         sent = orjson.loads(value)
     except orjson.JSONDecodeError as error:
