@@ -10,6 +10,7 @@ Refuses: BankFileConflictError, BankFolderUnusableError, BankFileUnreadableError
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -85,16 +86,20 @@ def whereabouts(folder: Path, name: str) -> Whereabouts:
 
 
 def list_incoming(folder: Path) -> tuple[Path, ...]:
-    """The finished files in the incoming folder, in order of arrival, then name."""
+    """The finished files in the incoming folder, in order of arrival, then name with its numbers read as numbers.
+
+    Only a convenience: clocks of file systems tick in milliseconds, and a bank may send a return before the payment it
+    returns. Whoever applies the files must take them in any order.
+    """
     _require_folder(folder)
-    found: list[tuple[int, str, Path]] = []
+    found: list[tuple[int, list[tuple[int, str]], Path]] = []
     for entry in _entries(folder):
         if entry.name.startswith(".") or entry.name.lower().endswith(_UNFINISHED_SUFFIXES):
             continue
         # A link could lead out of the folder; a bank's file is a file.
         if entry.is_symlink() or not entry.is_file():
             continue
-        found.append((entry.stat().st_mtime_ns, entry.name, entry))
+        found.append((entry.stat().st_mtime_ns, _with_numbers(entry.name), entry))
     return tuple(path for _, _, path in sorted(found))
 
 
@@ -148,6 +153,11 @@ def _set_aside(path: Path, digest: str, subfolder: str) -> Path:
     _flush_folder(folder)
     _flush_folder(path.parent)
     return target
+
+
+def _with_numbers(name: str) -> list[tuple[int, str]]:
+    """`camt-10` after `camt-9`."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split("([0-9]+)", name)]
 
 
 def _require_folder(folder: Path) -> None:

@@ -70,6 +70,13 @@ def test_incoming_files_come_in_order_of_arrival_and_unfinished_ones_not_at_all(
     assert [path.name for path in drop_folder.list_incoming(tmp_path)] == ["z.xml", "0.xml", "a.xml"]
 
 
+def test_files_of_one_moment_come_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for name in ["camt-10.xml", "camt-9.xml", "camt-2.xml", "a.xml"]:
+        (tmp_path / name).write_bytes(b"x")
+        os.utime(tmp_path / name, ns=(1, 1))
+    assert [path.name for path in drop_folder.list_incoming(tmp_path)] == ["a.xml", "camt-2.xml", "camt-9.xml", "camt-10.xml"]
+
+
 def test_a_crash_between_commit_and_archive_lets_the_same_bytes_be_read_again(tmp_path: Path) -> None:
     (tmp_path / "camt.xml").write_bytes(b"<a/>")
     first = drop_folder.read_incoming(tmp_path / "camt.xml")
