@@ -1,0 +1,34 @@
+"""Commands that speak to Kafka.
+
+Goal: a broker that does not answer is one line and exit 3, not a traceback between a client's own complaints.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, TopicAuthorizationFailedError
+
+from premia.connection import Unreachable, needed
+from services.runtime.topic_log import TopicMissingError
+
+_Result = TypeVar("_Result")
+
+
+def kafka_servers() -> str:
+    """Addresses of the brokers, from the environment or the local stack. Raises Unreachable (exit 3)."""
+    return needed("KAFKA_BOOTSTRAP_SERVERS")
+
+
+def run(main: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a command's coroutine. Raises Unreachable (exit 3) if Kafka or a topic is not there."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would say is said below, once
+    try:
+        return asyncio.run(main)
+    except (KafkaConnectionError, KafkaTimeoutError) as error:
+        raise Unreachable(f"Kafka at {kafka_servers()} does not answer: {error}") from error
+    except (TopicMissingError, TopicAuthorizationFailedError) as error:
+        raise Unreachable(str(error)) from error
