@@ -1,0 +1,52 @@
+"""How commands find Kafka, the databases and the services.
+
+Goal: `premia publish` works right after `premia up`, without a variable set; and anywhere else by the environment alone.
+Method: the environment of the process, and below it what the local stack of this folder wrote down. What is
+set explicitly wins.
+Refuses: a part that is needed and not known: one line that says what to do, exit 3.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import click
+
+from premia.local.environment import stack_environment
+from premia.local.state import StateError, chosen_data_dir
+from premia.local.tokens import read_tokens
+
+
+class Unreachable(click.ClickException):
+    """A part that a command needs is not known, or does not answer."""
+
+    exit_code = 3
+
+
+def environment() -> dict[str, str]:
+    """Variables of the process over those of the local stack, if there is one here."""
+    try:
+        local = stack_environment(chosen_data_dir())
+    except StateError as error:
+        raise Unreachable(str(error)) from error
+    return {**local, **os.environ}
+
+
+def needed(name: str, known: Mapping[str, str] | None = None) -> str:
+    """Value of one variable. Raises Unreachable (exit 3) if neither the environment nor a local stack has it."""
+    value = (environment() if known is None else known).get(name, "")
+    if not value:
+        raise Unreachable(f"{name} is not set and there is no local stack in {chosen_data_dir()}: start one with `premia up`")
+    return value
+
+
+def actor_token(actor: str) -> str:
+    """The token that proves to a service who acts: PREMIA_TOKEN, else the one that the local stack keeps for `actor`.
+
+    Raises Unreachable (exit 3) if there is neither.
+    """
+    token = os.environ.get("PREMIA_TOKEN") or read_tokens(chosen_data_dir()).get(actor)
+    if not token:
+        raise Unreachable(f"no token for '{actor}': set PREMIA_TOKEN, or let `premia up` make the programme's tokens")
+    return token

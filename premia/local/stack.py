@@ -1,0 +1,335 @@
+"""The local stack as one thing: start it, wait for it, look at it, stop it.
+
+Goal: `premia up`, `premia demo` and the tests run the same code; a second start finds everything as it is.
+Method: what was chosen once (ports, passwords) is in state.json; supervisord keeps the processes; each program is asked whether
+it is ready in its own language (Kafka a metadata request, PostgreSQL pg_isready, HTTP its readiness). Kafka and PostgreSQL are
+prepared and started side by side.
+Refuses: a taken port, an unwritable folder, a part that does not come up in time, with its last log lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import hashlib
+import http.client
+import os
+import secrets
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import psutil
+
+from premia.local import kafka, postgres
+from premia.local.bank import bank_of
+from premia.local.environment import LOOPBACK, database_url, environment_of, write_env_file
+from premia.local.errors import MachineNotReady, StackUnreachable
+from premia.local.jars import prepare_kafka
+from premia.local.limits import (
+    LAST_LOG_LINES,
+    POLL_INTERVAL_S,
+    PROBE_TIMEOUT_S,
+    SECRET_BYTES,
+    SOCKET_PATH_BYTES_MAX,
+    START_TIMEOUT_S,
+)
+from premia.local.logs import last_lines
+from premia.local.machine import check_room
+from premia.local.ports import choose_ports, refuse_taken
+from premia.local.programs import INFRASTRUCTURE, PROGRAMS, SERVICES
+from premia.local.state import (
+    DATABASE,
+    PORT_NAMES,
+    POSTGRES_ADMIN,
+    ROLES,
+    StackState,
+    StateError,
+    read_state,
+    write_state,
+)
+from premia.local.supervision import ProcessInfo, Supervisor
+from premia.local.talk import progress, say
+from premia.local.tokens import ensure_actor_tokens
+
+FOLDERS: Final = ("logs", "bank/outgoing", "bank/incoming", "documents")
+PROGRAM_PORTS: Final = {
+    "kafka": ("kafka", "kafka_controller"),
+    "postgres": ("postgres",),
+    "bank": ("bank",),
+    "calculator": ("calculator",),
+    "ledger": ("ledger",),
+    "payout": ("payout",),
+}
+HTTP_OK: Final = 200
+
+
+class LocalStack:
+    """The stack of one data folder.
+
+    `bank_clock` (YYYY-MM-DDTHH:MM) is where a new bank's clock starts; default now. `environ` is where KAFKA_BOOTSTRAP_SERVERS
+    and DATABASE_URL are looked up: what they name is used, and not started.
+    """
+
+    def __init__(self, data_dir: Path, *, bank_clock: str | None = None, environ: Mapping[str, str] | None = None) -> None:
+        self.data_dir = data_dir.absolute()
+        self._bank_clock = bank_clock
+        self._environ = os.environ if environ is None else environ
+        self._state: StackState | None = None
+
+    @property
+    def state(self) -> StackState:
+        """What the stack remembers. Raises StackUnreachable if there is no stack in the folder."""
+        if self._state is None:
+            self._state = self._read_state()
+        if self._state is None:
+            raise StackUnreachable(f"there is no local stack in {self.data_dir}: start one with `premia up`")
+        return self._state
+
+    @property
+    def supervisor(self) -> Supervisor:
+        """Supervisord of this stack."""
+        return Supervisor(self.data_dir, Path(self.state.socket_dir))
+
+    def exists(self) -> bool:
+        """Whether the folder holds a stack, running or not."""
+        return self._read_state() is not None
+
+    def environment(self) -> dict[str, str]:
+        """All variables for services and command line."""
+        return environment_of(self.data_dir, self.state)
+
+    def local_infrastructure(self) -> tuple[str, ...]:
+        """What this stack starts itself: not what the environment brings along."""
+        outside = {"kafka": self.state.external_kafka, "postgres": self.state.external_database}
+        return tuple(name for name in INFRASTRUCTURE if not outside.get(name))
+
+    def start_infrastructure(self, *, new_ports: bool = False) -> None:
+        """Kafka, PostgreSQL with its database, and the bank: prepared, started and ready. What runs already stays."""
+        self._make_folders()
+        with self._only_one():
+            self._state = self._remember(new_ports=new_ports)
+            write_env_file(self.data_dir, self.environment())
+            ensure_actor_tokens(self.data_dir, ())
+            processes = self.supervisor.processes()
+            wanted = [name for name in self.local_infrastructure() if name not in processes or not processes[name].runs]
+            self._refuse_taken_ports(wanted)
+            self.supervisor.start()
+            starts: dict[str, Callable[[], None]] = {"kafka": self._start_kafka, "postgres": self._start_postgres}
+            with (
+                progress("Starting Kafka and PostgreSQL") as tick,
+                ThreadPoolExecutor(len(INFRASTRUCTURE), thread_name_prefix="start") as pool,
+            ):
+                pending = [pool.submit(starts.get(name, lambda: self._start("bank"))) for name in wanted]
+                while not all(start.done() for start in pending):
+                    tick(0)
+                    time.sleep(POLL_INTERVAL_S)
+                for start in pending:
+                    start.result()
+
+    def start_services(self, names: Iterable[str] = SERVICES) -> None:
+        """Start services and wait until each says it is ready."""
+        names = tuple(names)
+        processes = self.supervisor.processes()
+        wanted = [name for name in names if not processes[name].runs]
+        self._refuse_taken_ports(wanted)
+        for name in wanted:
+            self.supervisor.start_program(name)
+        self.wait_ready(names)
+
+    def stop_service(self, name: str) -> None:
+        """Stop one program as `down` would, and leave the rest."""
+        self.supervisor.stop_program(name)
+
+    def kill_service(self, name: str, signal_number: int = signal.SIGKILL) -> int:
+        """Send a signal to a program's process, as an accident would. Returns the pid that was hit; supervisord restarts it."""
+        pid = self.process_ids()[name]
+        os.kill(pid, signal_number)
+        return pid
+
+    def stop(self) -> list[str]:
+        """Stop everything within STOP_TIMEOUT_S, orphans of a crashed supervisor included. Returns the names of what ran."""
+        if not self.exists():
+            return []
+        with self._only_one():
+            return self.supervisor.shutdown()
+
+    def processes(self) -> dict[str, ProcessInfo]:
+        """What supervisord says about each program; empty if nothing runs."""
+        return self.supervisor.processes() if self.exists() else {}
+
+    def process_ids(self) -> dict[str, int]:
+        """Name -> pid of what runs now."""
+        return {name: info.pid for name, info in self.processes().items() if info.runs}
+
+    def all_pids(self) -> list[int]:
+        """Every process that supervisord keeps, and supervisord itself."""
+        supervisor_pid = self.supervisor.pid()
+        return [] if supervisor_pid is None else [supervisor_pid, *self.process_ids().values()]
+
+    def is_ready(self, name: str) -> bool:
+        """Whether a program answers as one that can be used."""
+        ports = self.state.ports
+        match name:
+            case "kafka":
+                return kafka.serves_clients(ports["kafka"])
+            case "postgres":
+                return postgres.serves_clients(ports["postgres"])
+            case "bank":
+                return bank_of(self.data_dir, self.environment()["PREMIA_BANK_URL"]).answers()
+            case _:
+                return _says_ready(ports[name])
+
+    def wait_ready(self, names: Iterable[str], timeout_s: float = START_TIMEOUT_S) -> None:
+        """Return when all are ready. Raises StackUnreachable with a program's last log lines if it gave up or time is over."""
+        waiting = list(names)
+        deadline = time.monotonic() + timeout_s
+        titles = ", ".join(PROGRAMS[name].title for name in waiting)
+        with progress(f"Waiting for {titles}") as tick:
+            while waiting:
+                processes = self.processes()
+                for name in list(waiting):
+                    if name in processes and processes[name].runs and self.is_ready(name):
+                        waiting.remove(name)
+                    elif name not in processes or processes[name].given_up:
+                        raise StackUnreachable(self._did_not_come_up(name, "does not start"))
+                if waiting and time.monotonic() > deadline:
+                    raise StackUnreachable(self._did_not_come_up(waiting[0], f"is not ready after {timeout_s:.0f} s"))
+                tick(0)
+                time.sleep(POLL_INTERVAL_S)
+
+    def log_file(self, name: str) -> Path:
+        """Where a program's output goes."""
+        return self.data_dir / "logs" / f"{name}.log"
+
+    def _did_not_come_up(self, name: str, trouble: str) -> str:
+        lines = "".join(f"\n  {name} | {line}" for line in last_lines(self.log_file(name), LAST_LOG_LINES))
+        return f"{PROGRAMS[name].title} {trouble}; the end of {self.log_file(name)}:{lines or ' (empty)'}"
+
+    def _start(self, name: str) -> None:
+        self.supervisor.start_program(name)
+        self.wait_ready((name,))
+
+    def _start_kafka(self) -> None:
+        kafka.prepare(
+            self.data_dir / "kafka",
+            prepare_kafka(),
+            port=self.state.ports["kafka"],
+            controller_port=self.state.ports["kafka_controller"],
+            cluster_id=self.state.kafka_cluster_id,
+        )
+        self._start("kafka")
+
+    def _start_postgres(self) -> None:
+        home = Path(self.state.postgres_dir)
+        postgres.prepare(home, postgres.server_account(), self.state.passwords[POSTGRES_ADMIN])
+        self._start("postgres")
+        asyncio.run(_ensure_database(self.state.passwords[POSTGRES_ADMIN], self.state.ports["postgres"]))
+
+    def _make_folders(self) -> None:
+        check_room(self.data_dir, psutil.virtual_memory().available)
+        try:
+            for folder in FOLDERS:
+                (self.data_dir / folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MachineNotReady(
+                f"cannot write {error.filename}: {error.strerror}; choose another folder with --data-dir"
+            ) from error
+
+    @contextmanager
+    def _only_one(self) -> Iterator[None]:
+        """Keep two commands from starting or stopping the same stack at once."""
+        with (self.data_dir / ".lock").open("w", encoding="ascii") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StackUnreachable(
+                    f"another command is starting or stopping the stack in {self.data_dir}: wait for it"
+                ) from error
+            yield
+
+    def _read_state(self) -> StackState | None:
+        try:
+            return read_state(self.data_dir)
+        except StateError as error:
+            raise MachineNotReady(str(error)) from error
+
+    def _remember(self, *, new_ports: bool) -> StackState:
+        known = self._read_state()
+        state = known or self._new_state()
+        external_kafka = self._environ.get("KAFKA_BOOTSTRAP_SERVERS") or None
+        external_database = self._environ.get("DATABASE_URL") or None
+        if known is not None:
+            # What the environment was given from here (`. .premia/env`) is not from outside.
+            own = environment_of(self.data_dir, known)
+            if external_kafka == own["KAFKA_BOOTSTRAP_SERVERS"]:
+                external_kafka = known.external_kafka
+            if external_database == own["DATABASE_URL"]:
+                external_database = known.external_database
+        state = replace(state, external_kafka=external_kafka, external_database=external_database)
+        if new_ports:
+            state = state.with_ports(choose_ports(PORT_NAMES))
+        if known is not None and state != known and Supervisor(self.data_dir, Path(known.socket_dir)).pid() is not None:
+            raise MachineNotReady("the stack runs with other ports or servers: stop it first with `premia down`")
+        write_state(self.data_dir, state)
+        return state
+
+    def _new_state(self) -> StackState:
+        account = postgres.server_account()
+        postgres_dir = postgres.choose_home(self.data_dir, account)
+        if postgres_dir.parent != self.data_dir:
+            say(
+                f"PostgreSQL runs as '{account.name if account else ''}', not as root, and {self.data_dir} is closed to it: "
+                f"its data goes to {postgres_dir}"
+            )
+        return StackState(
+            ports=choose_ports(PORT_NAMES),
+            passwords={role: secrets.token_urlsafe(SECRET_BYTES) for role in (POSTGRES_ADMIN, *ROLES)},
+            kafka_cluster_id=kafka.new_cluster_id(),
+            postgres_dir=str(postgres_dir),
+            socket_dir=str(_socket_dir(self.data_dir)),
+            bank_clock=self._bank_clock,
+        )
+
+    def _refuse_taken_ports(self, names: Iterable[str]) -> None:
+        ports = self.state.ports
+        refuse_taken({PROGRAMS[name].title: ports[port] for name in names for port in PROGRAM_PORTS[name]})
+
+
+def _socket_dir(data_dir: Path) -> Path:
+    """Where supervisord's socket lies: in the data folder, or in a short place if that path is too long for a socket."""
+    inside = data_dir / "run"
+    if len(os.fsencode(inside / "supervisor.sock")) <= SOCKET_PATH_BYTES_MAX:
+        return inside
+    short = hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
+    outside = Path(tempfile.gettempdir()) / f"premia-{os.getuid()}-{short}"
+    say(f"{data_dir} is too long a path for a socket: supervisord's goes to {outside}")
+    return outside
+
+
+async def _ensure_database(password: str, port: int) -> None:
+    url = database_url(POSTGRES_ADMIN, password, port).removesuffix(DATABASE) + "postgres"
+    connection = await asyncpg.connect(url)
+    try:
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
+            await connection.execute(f"CREATE DATABASE {DATABASE}")
+    finally:
+        await connection.close()
+
+
+def _says_ready(port: int) -> bool:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S)
+    try:
+        connection.request("GET", "/healthz/ready")
+        return connection.getresponse().status == HTTP_OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
