@@ -111,7 +111,7 @@ class LocalStack:
         outside = {"kafka": self.state.external_kafka, "postgres": self.state.external_database}
         return tuple(name for name in INFRASTRUCTURE if not outside.get(name))
 
-    def start_infrastructure(self, *, new_ports: bool = False) -> None:
+    def start_infrastructure(self, names: Iterable[str] = INFRASTRUCTURE, *, new_ports: bool = False) -> None:
         """Kafka, PostgreSQL with its database, and the bank: prepared, started and ready. What runs already stays."""
         self._make_folders()
         with self._only_one():
@@ -119,7 +119,8 @@ class LocalStack:
             write_env_file(self.data_dir, self.environment())
             ensure_actor_tokens(self.data_dir, ())
             processes = self.supervisor.processes()
-            wanted = [name for name in self.local_infrastructure() if name not in processes or not processes[name].runs]
+            local = self.local_infrastructure()
+            wanted = [name for name in names if name in local and (name not in processes or not processes[name].runs)]
             self._refuse_taken_ports(wanted)
             self.supervisor.start()
             starts: dict[str, Callable[[], None]] = {"kafka": self._start_kafka, "postgres": self._start_postgres}
