@@ -51,7 +51,7 @@ class FieldFault:
     @property
     def field(self) -> str:
         """The path joined by dots, printable and bounded: it ends up in headers and logs."""
-        joined = ".".join(str(step) for step in self.path)
+        joined = ".".join(str(step) or '""' for step in self.path)
         printable = "".join(sign if sign.isprintable() else "?" for sign in joined)
         return printable[:FIELD_CHARS_MAX]
 
@@ -61,38 +61,57 @@ def refuse_member(kind: str, message: str, *path: str | int) -> NoReturn:
     raise PydanticCustomError("member", "{reason}", {"reason": message, "path": path, "kind": kind})
 
 
-def first_fault(error: ValidationError) -> FieldFault:
-    """The first fault of a failed validation, in words."""
+def first_fault(error: ValidationError, sent: object = None) -> FieldFault:
+    """The first fault of a failed validation, in words. With the JSON value that was sent, the path is the sender's."""
     details: Any = error.errors(include_url=False)[0]
     context = details.get("ctx") or {}
-    return FieldFault((*details["loc"], *context.get("path", ())), _message(details, context))
+    below = context.get("path", ())
+    if details["type"].startswith("union_tag"):
+        below = (context["discriminator"].strip("'"),)
+    return FieldFault((*_without_tags(details["loc"], sent), *below), _message(details, context))
 
 
-def _message(details: Any, context: dict[str, Any]) -> str:  # noqa: PLR0911  one line for each kind of fault
-    match details["type"]:
-        case "missing":
-            return "is required and missing: add it"
-        case "extra_forbidden":
-            return "is not a field of this format: remove it or correct its name"
-        case "string_type" if isinstance(details.get("input"), int | float):
-            return "must be a text in quotes: numbers are sent as strings, since many readers make binary floats of them"
-        case "string_type":
-            return "must be a text"
-        case "string_pattern_mismatch":
-            return _HINT_BY_PATTERN.get(context["pattern"], f"must match {context['pattern']}")
-        case "literal_error":
-            return f"must be one of {context['expected']}"
-        case "int_type":
-            return "must be a whole number, without quotes"
-        case "bool_type":
-            return "must be true or false"
-        case "model_type" | "dict_type" | "model_attributes_type":
-            return "must be an object with named fields"
-        case "tuple_type" | "list_type":
-            return "must be a list"
-        case "too_short":
-            return f"must have at least {context['min_length']} entry"
-        case "too_long":
-            return f"must have at most {context['max_length']} entries"
+def _without_tags(path: tuple[str | int, ...], sent: object) -> list[str | int]:
+    """The path as the sender knows it: pydantic also names the kind of a variant, which is no field."""
+    steps: list[str | int] = []
+    for number, step in enumerate(path, start=1):
+        if isinstance(sent, dict) and step not in sent and number < len(path):
+            continue
+        steps.append(step)
+        if isinstance(sent, dict):
+            sent = sent.get(step)
+        elif isinstance(sent, list) and isinstance(step, int):
+            sent = sent[step]
+    return steps
+
+
+_MESSAGES: Final = {
+    "missing": "is required and missing: add it",
+    "union_tag_not_found": "is required and missing: add it",
+    "extra_forbidden": "is not a field of this format: remove it or correct its name",
+    "string_type": "must be a text",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number, without quotes",
+    "model_type": "must be an object with named fields",
+    "dict_type": "must be an object with named fields",
+    "model_attributes_type": "must be an object with named fields",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "too_short": "must have at least {min_length} entry",
+    "too_long": "must have at most {max_length} entries",
+    "literal_error": "must be one of {expected}",
+    "union_tag_invalid": "must be one of {expected_tags}",
+}
+_NUMBER: Final = "must be a text in quotes: numbers are sent as strings, since many readers make binary floats of them"
+
+
+def _message(details: Any, context: dict[str, Any]) -> str:
+    kind = details["type"]
+    if kind == "string_type" and isinstance(details.get("input"), int | float):
+        return _NUMBER
+    if kind == "string_pattern_mismatch":
+        return _HINT_BY_PATTERN.get(context["pattern"], f"must match {context['pattern']}")
+    if kind in _MESSAGES:
+        return _MESSAGES[kind].format_map(context)
     message: str = details["msg"]
     return message[:1].lower() + message[1:]

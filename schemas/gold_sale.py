@@ -138,7 +138,7 @@ def parse_sale(value: bytes | None) -> ParsedSale | FieldFault:
     try:
         sale = Sale.model_validate(sent)
     except ValidationError as error:
-        return first_fault(error)
+        return first_fault(error, sent)
     return ParsedSale(sale, sent, sale_hash(sent))
 
 

@@ -31,6 +31,7 @@ from schemas.registry_snapshot import LoadedRegistry, registry_snapshot
 from schemas.scheme import Scheme
 
 FILE_BYTES_MAX: Final = 32 * 1024 * 1024  # 100,000 organizations; a registry of 150 takes 100 KiB.
+DEPTH_MAX: Final = 32  # The formats are six levels deep.
 SUFFIXES: Final = frozenset({".yaml", ".yml", ".json"})
 
 _Path = tuple[str | int, ...]
@@ -70,6 +71,11 @@ def load_registry_file(file: Path) -> RegistryFile:
     return registry
 
 
+def load_contract_file(file: Path, contract: type[_File]) -> _File:
+    """Read and check another file in the same form, such as those of the sample. Raises RegistryFileError."""
+    return _load(file, contract)[0]
+
+
 def load_schemes(folder: Path) -> dict[str, Scheme]:
     """Read and check all scheme files of a folder; by `scheme_id@version`. Raises RegistryFileError."""
     try:
@@ -104,7 +110,7 @@ def _load(file: Path, contract: type[_File]) -> tuple[_File, _Lines]:
     try:
         return contract.model_validate(value), lines
     except ValidationError as error:
-        raise _error(file, lines, first_fault(error)) from error
+        raise _error(file, lines, first_fault(error, value)) from error
 
 
 def _error(file: Path, lines: _Lines, fault: FieldFault) -> RegistryFileError:
@@ -132,7 +138,7 @@ def _read(file: Path) -> tuple[object, _Lines]:
         node = yaml.compose(content, Loader=_Reader)
     except yaml.YAMLError as error:
         raise _syntax_error(file, error) from error
-    except RecursionError as error:
+    except RecursionError as error:  # PyYAML without libyaml; with it, what is too deep is an error of syntax
         raise RegistryFileError(file, None, "is nested too deeply") from error
     if node is None:
         raise RegistryFileError(file, 1, "is empty")
@@ -198,6 +204,8 @@ class _Values:
     def of(self, node: yaml.Node, path: _Path) -> object:
         """The value of a node, and of all below it."""
         self.lines.setdefault(path, node.start_mark.line + 1)
+        if len(path) > DEPTH_MAX:
+            raise RegistryFileError(self._file, node.start_mark.line + 1, "is nested too deeply")
         if id(node) in self._seen:
             # A few lines of aliases can stand for gigabytes, or for themselves.
             raise self._refusal(node, path, "aliases (*name) are not taken: write the value out")

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError
+import orjson
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from schemas.canonical_json import canonical_json, payload_hash
 from schemas.cloudevents import CloudEventAttributes
@@ -138,23 +139,32 @@ def _message(topic: str, type_: str, key: str, event: AnyRecord | RegistryMarker
 
 def read_registry_event(type_: str, value: bytes) -> AnyRecord | RegistryMarker:
     """Read an event of registry.v1 by its ce_type. Raises UnreadableRegistryError."""
-    try:
-        if type_ == RECORD_TYPE:
-            return REGISTRY_RECORD.validate_json(value)
-        if type_ == MARKER_TYPE:
-            return RegistryMarker.model_validate_json(value)
-    except ValidationError as error:
-        fault = first_fault(error)
-        raise UnreadableRegistryError(f"{type_}: {fault.field}: {fault.message}") from error
+    if type_ == RECORD_TYPE:
+        return _read(REGISTRY_RECORD, value)
+    if type_ == MARKER_TYPE:
+        return _read(_MARKER, value)
     raise UnreadableRegistryError(f"{type_} is no type of registry.v1")
 
 
 def read_private_record(value: bytes) -> PrivateRecord:
     """Read an event of registry.private.v1. Raises UnreadableRegistryError."""
+    return _read(_PRIVATE, value)
+
+
+_MARKER: Final = TypeAdapter(RegistryMarker)
+_PRIVATE: Final = TypeAdapter(PrivateRecord)
+_Event = TypeVar("_Event")
+
+
+def _read(contract: TypeAdapter[_Event], value: bytes) -> _Event:
     try:
-        return PrivateRecord.model_validate_json(value)
+        sent = orjson.loads(value)
+        return contract.validate_python(sent)
+    except orjson.JSONDecodeError as error:
+        raise UnreadableRegistryError(f"is not JSON: {error}") from error
     except ValidationError as error:
-        raise UnreadableRegistryError(f"{PRIVATE_TYPE}: {first_fault(error).field}") from error
+        fault = first_fault(error, sent)
+        raise UnreadableRegistryError(f"{fault.field}: {fault.message}") from error
 
 
 class IgnoredBecause(StrEnum):
