@@ -130,7 +130,9 @@ class _Run:
             # Static membership: a restarted process gets its partitions back without waiting out the session.
             group_instance_id=f"{self.subscription.group}-{os.environ.get('PREMIA_INSTANCE', '0')}",
             enable_auto_commit=False,
-            auto_offset_reset="none",
+            # Not "none": aiokafka looks for an offset while our seek is on its way and fails on a group that has committed
+            # nothing yet (seen). Whatever it finds, the seek wins, and a record we do not expect stops us below.
+            auto_offset_reset="earliest",
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=HEARTBEAT_INTERVAL_MS,
             max_poll_interval_ms=POLL_INTERVAL_MS_MAX,
@@ -151,6 +153,12 @@ class _Run:
         if self.trouble is not None:
             raise self.trouble
         batch = {partition: records for partition, records in polled.items() if records and partition in self.next_offsets}
+        for partition, records in batch.items():
+            if records[0].offset != self.next_offsets[partition]:
+                raise OffsetMismatchError(
+                    f"OFFSET_MISMATCH: {partition.topic}/{partition.partition} gave record {records[0].offset}"
+                    f" where {self.next_offsets[partition]} was due"
+                )
         if batch:
             started = time.perf_counter()
             await self._apply(batch)

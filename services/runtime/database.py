@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from asyncpg import Record
     from asyncpg.pool import PoolConnectionProxy
 
-    Connection: TypeAlias = asyncpg.Connection[Record] | PoolConnectionProxy[Record]
-    Pool: TypeAlias = asyncpg.Pool[Record]
+# asyncpg's classes take a type parameter in its stubs only, hence the quotes.
+Connection: TypeAlias = "asyncpg.Connection[Record] | PoolConnectionProxy[Record]"
+Pool: TypeAlias = "asyncpg.Pool[Record]"
 
 CONNECTIONS_MAX: Final = 8  # consumer, two relays with a lock each, and a few requests; PostgreSQL allows 100 in all.
 COMMAND_TIMEOUT_S: Final = 120.0  # a posting batch takes under a second; past two minutes PostgreSQL is in trouble.
