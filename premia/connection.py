@@ -14,8 +14,8 @@ from collections.abc import Mapping
 import click
 
 from premia.local.environment import stack_environment
-from premia.local.state import StateError, chosen_data_dir
-from premia.local.tokens import read_tokens
+from premia.local.state import StateError, chosen_data_dir, stack_exists
+from premia.local.tokens import ensure_actor_tokens, read_tokens
 
 
 class Unreachable(click.ClickException):
@@ -44,9 +44,12 @@ def needed(name: str, known: Mapping[str, str] | None = None) -> str:
 def actor_token(actor: str) -> str:
     """The token that proves to a service who acts: PREMIA_TOKEN, else the one that the local stack keeps for `actor`.
 
-    Raises Unreachable (exit 3) if there is neither.
+    The local stack makes one on first use: whoever can write its folder may act as anybody there. What an actor may do is still
+    the programme's to say. Raises Unreachable (exit 3) if there is neither.
     """
-    token = os.environ.get("PREMIA_TOKEN") or read_tokens(chosen_data_dir()).get(actor)
-    if not token:
-        raise Unreachable(f"no token for '{actor}': set PREMIA_TOKEN, or let `premia up` make the programme's tokens")
-    return token
+    if token := os.environ.get("PREMIA_TOKEN"):
+        return token
+    data_dir = chosen_data_dir()
+    if not stack_exists(data_dir):
+        raise Unreachable(f"no token for '{actor}': set PREMIA_TOKEN, or start a local stack with `premia up`")
+    return read_tokens(data_dir).get(actor) or ensure_actor_tokens(data_dir, [actor])[actor]

@@ -40,7 +40,7 @@ def servers() -> Iterator[LocalStack]:
     """Kafka and PostgreSQL for the whole session. Stopped, and their folder removed, at its end."""
     folder = Path(tempfile.mkdtemp(prefix="premia-tests-"))
     folder.chmod(0o711)  # as root, PostgreSQL runs as another account that has to pass through
-    stack = LocalStack(folder / "stack")
+    stack = LocalStack(folder / "stack", ends_with_caller=True)
     try:
         stack.start_infrastructure(("kafka", "postgres"))
         yield stack

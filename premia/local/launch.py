@@ -22,6 +22,7 @@ SUPERVISED_VARIABLE: Final = "PREMIA_SUPERVISED"  # marks the processes of a sta
 PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", SUPERVISED_VARIABLE)
 NEVER_MS: Final = 24 * 3600 * 1000  # the bank looks into its drop folder when it is asked to
 CLOCK_FILE: Final = "clock"
+START_MARK: Final = "premia: starting "  # in each log, so that the last words of the process before can be found
 
 
 def bank_command(data_dir: Path, state: StackState) -> list[str]:
@@ -74,7 +75,10 @@ def main() -> None:
     data_dir = Path(os.environ[DATA_DIR_VARIABLE])
     state = read_state(data_dir)
     assert state is not None, "supervisord is started after state.json was written"
-    become(sys.argv[1], data_dir, state)
+    name = sys.argv[1]
+    sys.stdout.write(f"{datetime.now(UTC).isoformat(timespec='seconds')} {START_MARK}{name}, pid {os.getpid()}\n")
+    sys.stdout.flush()
+    become(name, data_dir, state)
 
 
 if __name__ == "__main__":

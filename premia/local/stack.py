@@ -75,12 +75,21 @@ class LocalStack:
     """The stack of one data folder.
 
     `bank_clock` (YYYY-MM-DDTHH:MM) is where a new bank's clock starts; default now. `environ` is where KAFKA_BOOTSTRAP_SERVERS
-    and DATABASE_URL are looked up: what they name is used, and not started.
+    and DATABASE_URL are looked up: what they name is used, and not started. With `ends_with_caller` nothing outlives the calling
+    process, even if that is killed.
     """
 
-    def __init__(self, data_dir: Path, *, bank_clock: str | None = None, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        bank_clock: str | None = None,
+        environ: Mapping[str, str] | None = None,
+        ends_with_caller: bool = False,
+    ) -> None:
         self.data_dir = data_dir.absolute()
         self._bank_clock = bank_clock
+        self._owner_pid = os.getpid() if ends_with_caller else None
         self._environ = os.environ if environ is None else environ
         self._state: StackState | None = None
 
@@ -106,6 +115,10 @@ class LocalStack:
         """All variables for services and command line."""
         return environment_of(self.data_dir, self.state)
 
+    def command_environment(self) -> dict[str, str]:
+        """For a command run on this stack: the caller's environment, with the stack's variables over it."""
+        return {**self._environ, **self.environment()}
+
     def local_infrastructure(self) -> tuple[str, ...]:
         """What this stack starts itself: not what the environment brings along."""
         outside = {"kafka": self.state.external_kafka, "postgres": self.state.external_database}
@@ -122,7 +135,7 @@ class LocalStack:
             local = self.local_infrastructure()
             wanted = [name for name in names if name in local and (name not in processes or not processes[name].runs)]
             self._refuse_taken_ports(wanted)
-            self.supervisor.start()
+            self.supervisor.start(self._owner_pid)
             starts: dict[str, Callable[[], None]] = {"kafka": self._start_kafka, "postgres": self._start_postgres}
             with (
                 progress("Starting Kafka and PostgreSQL") as tick,

@@ -50,6 +50,11 @@ def chosen_data_dir() -> Path:
     return Path(os.environ.get(DATA_DIR_VARIABLE) or DEFAULT_DATA_DIR).absolute()
 
 
+def stack_exists(data_dir: Path) -> bool:
+    """Whether the folder holds a stack, running or not."""
+    return (data_dir / STATE_FILE).exists()
+
+
 def read_state(data_dir: Path) -> StackState | None:
     """The stack of a folder, or None if there is none. Raises StateError."""
     path = data_dir / STATE_FILE

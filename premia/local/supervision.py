@@ -33,10 +33,12 @@ from premia.local.limits import (
     STEADY_AFTER_S,
     STOP_TIMEOUT_S,
 )
+from premia.local.owner import OWNER_VARIABLE
 from premia.local.programs import INFRASTRUCTURE, INFRASTRUCTURE_GROUP, PROGRAMS, SERVICES, SERVICES_GROUP, Program
 from premia.local.state import DATA_DIR_VARIABLE
 
 # Paths reach supervisord by its environment, not by this text: its configuration has comments, quotes and % of its own.
+OWNER_PROGRAM: Final = "owner"  # watches the process that the stack shall not outlive
 HEAD: Final = f"""\
 [supervisord]
 logfile = %(ENV_PREMIA_LOGS)s/supervisord.log
@@ -51,6 +53,14 @@ chmod = 0700
 
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+
+[program:{OWNER_PROGRAM}]
+command = "%(ENV_PREMIA_PYTHON)s" -P -m premia.local.owner
+autostart = false
+autorestart = false
+startsecs = 0
+redirect_stderr = true
+stdout_logfile = %(ENV_PREMIA_LOGS)s/{OWNER_PROGRAM}.log
 
 [group:{INFRASTRUCTURE_GROUP}]
 programs = {",".join(INFRASTRUCTURE)}
@@ -139,8 +149,11 @@ class Supervisor:
             pass
         return None
 
-    def start(self) -> None:
-        """Start supervisord as a daemon with nothing running yet. Nothing to do if it is there."""
+    def start(self, owner_pid: int | None = None) -> None:
+        """Start supervisord as a daemon with nothing running yet. Nothing to do if it is there.
+
+        With an owner, everything is stopped when that process has ended, however it ended.
+        """
         if self.pid() is not None:
             return
         self.logs_dir.mkdir(exist_ok=True)
@@ -154,6 +167,7 @@ class Supervisor:
             "PREMIA_LOGS": str(self.logs_dir),
             "PREMIA_SOCKETS": str(self._socket_dir),
             "PREMIA_PYTHON": sys.executable,
+            OWNER_VARIABLE: str(owner_pid or ""),
         }
         command = [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(conf)]
         started = subprocess.run(  # noqa: S603
@@ -167,6 +181,8 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise StackUnreachable(f"supervisord did not come up; see {self.logs_dir / 'supervisord.log'}")
             time.sleep(POLL_INTERVAL_S)
+        if owner_pid is not None:
+            self._call("startProcess", OWNER_PROGRAM)
 
     def processes(self) -> dict[str, ProcessInfo]:
         """All programs by name. Empty if supervisord does not run."""
@@ -179,6 +195,7 @@ class Supervisor:
         return {
             info["name"]: ProcessInfo(info["name"], info["statename"], info["pid"], info["start"], info["exitstatus"])
             for info in answer
+            if info["name"] in PROGRAMS
         }
 
     def start_program(self, name: str) -> None:

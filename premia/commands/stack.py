@@ -1,0 +1,222 @@
+"""`premia up`, `down`, `status`, `logs`: the local stack at the command line.
+
+Goal: one command brings everything up, and leaves nothing behind when it is told to stop.
+Method: what the machine lacks is said before anything is imported that it may lack. Schemas and topics are made by the commands
+that make them anywhere else, as processes of their own with the stack's environment.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from premia.local.errors import StackUnreachable
+from premia.local.machine import check_installation
+from premia.local.programs import PROGRAMS
+from premia.local.state import DATA_DIR_VARIABLE, DEFAULT_DATA_DIR
+
+if TYPE_CHECKING:  # what these import is not there on a machine without the extra `local`, which is told so first
+    from premia.local.report import StackReport
+    from premia.local.stack import LocalStack
+
+EXIT_INTERRUPTED: Final = 130
+EXIT_NOT_READY: Final = 1
+PREPARATIONS: Final = (("migrate",), ("topics", "apply"))
+
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_DATA_DIR,
+    envvar=DATA_DIR_VARIABLE,
+    show_default=True,
+    help=f"Folder of the stack; {DATA_DIR_VARIABLE} says it for all commands.",
+)
+
+
+@click.command()
+@data_dir_option
+@click.option("--foreground", is_flag=True, help="Stay until Ctrl-C, then stop everything.")
+@click.option("--new-ports", is_flag=True, help="Choose free ports anew instead of those written down.")
+def up(data_dir: Path, *, foreground: bool, new_ports: bool) -> None:
+    """Start Kafka, PostgreSQL, a mock bank and the services.
+
+    Everything listens on 127.0.0.1 only and writes below one folder. Running it again changes nothing.
+    KAFKA_BOOTSTRAP_SERVERS or DATABASE_URL, if set, are used instead of starting one.
+    """
+    stack = _stack(data_dir, ends_with_caller=foreground)
+    was_running = bool(stack.process_ids())
+    with _signals_as_interrupts():
+        try:
+            bring_up(stack, new_ports=new_ports)
+            _print_places(stack)
+            if foreground:
+                from premia.local.watch import watch  # noqa: PLC0415  # after check_installation
+
+                click.echo("Stays until Ctrl-C.", err=True)
+                watch(stack, threading.Event())
+        except KeyboardInterrupt:
+            _stop(stack)
+            raise click.exceptions.Exit(0 if foreground else EXIT_INTERRUPTED) from None
+        except (click.ClickException, click.exceptions.Exit):
+            if not was_running:
+                _stop(stack)
+            raise
+
+
+@click.command()
+@data_dir_option
+def down(data_dir: Path) -> None:
+    """Stop everything that `premia up` started. Data stay."""
+    stack = _stack(data_dir)
+    if not stack.exists():
+        click.echo(f"There is no local stack in {stack.data_dir}.", err=True)
+        return
+    _stop(stack)
+
+
+@click.command()
+@data_dir_option
+@click.option("--json", "as_json", is_flag=True, help="As JSON, on one line.")
+def status(data_dir: Path, *, as_json: bool) -> None:
+    """Show each program of the stack: whether it can be used, its process, memory, port and log.
+
+    Exit code 1 if something is not ready.
+    """
+    stack = _stack(data_dir)
+    from premia.local.report import report  # noqa: PLC0415  # after check_installation
+
+    found = report(stack)
+    if as_json:
+        click.echo(json.dumps(asdict(found)))
+    else:
+        _print_report(found)
+    if not found.ready:
+        raise click.exceptions.Exit(EXIT_NOT_READY)
+
+
+@click.command()
+@click.argument("service", type=click.Choice([*PROGRAMS, "supervisord"]))
+@data_dir_option
+@click.option("-f", "--follow", is_flag=True, help="Go on with what is added, until Ctrl-C.")
+@click.option("-n", "--lines", type=click.IntRange(min=0), default=100, show_default=True, help="How many lines from the end.")
+def logs(service: str, data_dir: Path, *, follow: bool, lines: int) -> None:
+    """Show the log of one program of the stack."""
+    from premia.local.logs import follow as followed  # noqa: PLC0415
+    from premia.local.logs import last_lines  # noqa: PLC0415
+
+    path = data_dir.absolute() / "logs" / f"{service}.log"
+    if not path.exists() and not follow:
+        raise StackUnreachable(f"{path} does not exist: {service} has not run here (premia up)")
+    try:
+        for line in followed(path, lines) if follow else last_lines(path, lines):
+            click.echo(line)
+    except KeyboardInterrupt:
+        return
+
+
+def bring_up(stack: LocalStack, *, new_ports: bool = False) -> None:
+    """Infrastructure, schemas, topics, services. Raises click's exceptions with the exit code of what failed."""
+    stack.start_infrastructure(new_ports=new_ports)
+    for arguments in PREPARATIONS:
+        run_premia(stack, *arguments)
+    stack.start_services()
+
+
+def run_premia(stack: LocalStack, *arguments: str) -> None:
+    """Run one of Premia's own commands against the stack. It is silent unless it fails; then its output is passed on."""
+    command = [sys.executable, "-P", "-m", "premia", *arguments]
+    done = subprocess.run(  # noqa: S603
+        command, env=stack.command_environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        click.echo((done.stdout + done.stderr).rstrip(), err=True)
+        click.echo(f"`premia {' '.join(arguments)}` failed with exit code {done.returncode}.", err=True)
+        raise click.exceptions.Exit(done.returncode)
+
+
+def _stack(data_dir: Path, *, ends_with_caller: bool = False) -> LocalStack:
+    check_installation()
+    from premia.local.stack import LocalStack  # noqa: PLC0415  # imports what check_installation looked for
+
+    return LocalStack(data_dir, ends_with_caller=ends_with_caller)
+
+
+def _stop(stack: LocalStack) -> None:
+    """Stop and say what was stopped. A second Ctrl-C does not interrupt it: it takes at most ten seconds."""
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        stopped = stack.stop()
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if stopped:
+        click.echo(f"Stopped {', '.join(stopped)}. Data stay in {stack.data_dir}; remove that folder to start over.", err=True)
+    else:
+        click.echo("Nothing was running.", err=True)
+
+
+@contextmanager
+def _signals_as_interrupts() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP (a closed terminal) end the command as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _print_places(stack: LocalStack) -> None:
+    environment = stack.environment()
+    click.echo(f"Kafka        {environment['KAFKA_BOOTSTRAP_SERVERS']}")
+    click.echo(f"PostgreSQL   {environment['DATABASE_URL'].rpartition('@')[2]} (logins in {stack.data_dir / 'env'})")
+    click.echo(f"Mock bank    {environment['PREMIA_BANK_URL']}")
+    for name, variable in (("Calculator", "CALCULATOR"), ("Ledger", "LEDGER"), ("Payout", "PAYOUT")):
+        click.echo(f"{name:<12} http://{environment[f'PREMIA_{variable}_HTTP']}/metrics")
+    click.echo(f"Data, logs   {stack.data_dir}")
+    click.echo(
+        "Next: premia registry apply FILE --schemes DIR, premia publish FILE, premia status. Stop: premia down", err=True
+    )
+
+
+def _print_report(found: StackReport) -> None:
+    if not found.programs:
+        click.echo(f"There is no local stack in {found.data_dir}.")
+    else:
+        click.echo(f"{'':12}{'state':10}{'ready':7}{'pid':>8}{'up':>10}{'memory':>9}{'port':>7}  log")
+    for program in found.programs:
+        ready = "yes" if program.ready else "no"
+        up_for = "" if program.uptime_s is None else _duration(program.uptime_s)
+        memory = "" if program.memory_mb is None else f"{program.memory_mb} MB"
+        pid = program.pid or ""
+        figures = f"{pid:>8}{up_for:>10}{memory:>9}{program.port:>7}"
+        click.echo(f"{program.name:12}{program.state:10}{ready:7}{figures}  {program.log}")
+    for name, address in found.external.items():
+        click.echo(f"{name:12}{'elsewhere':10}{address}")
+    for program in found.programs:
+        if program.deaths:
+            times = "once" if program.deaths == 1 else f"{program.deaths} times"
+            click.echo(f"\n{program.title} died {times} since the stack was started. Its last words:")
+            for line in program.last_words or ["(none)"]:
+                click.echo(f"  {program.name} | {line}")
+    click.echo("\nWorth doing next:")
+    for advice in found.next:
+        click.echo(f"  {advice}")
+
+
+def _duration(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}"
