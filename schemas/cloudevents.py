@@ -95,11 +95,18 @@ def from_headers(headers: Iterable[tuple[str, bytes | None]]) -> CloudEventAttri
         if text is None:
             return HeaderFault(name, f"must have 1 to {ATTRIBUTE_CHARS_MAX} characters in UTF-8 and no control characters")
         texts[name] = text
-    return _fault(texts) or CloudEventAttributes(
+    fault = _fault(texts)
+    if fault is not None:
+        return fault
+    try:
+        time = time_from_text(texts["ce_time"])
+    except ValueError:
+        return HeaderFault("ce_time", "must be a time of RFC 3339 such as 2025-03-14T10:00:00Z")
+    return CloudEventAttributes(
         id=texts["ce_id"],
         source=texts["ce_source"],
         type=texts["ce_type"],
-        time=time_from_text(texts["ce_time"]),
+        time=time,
         subject=texts.get("ce_subject"),
         extensions={name[3:]: text for name, text in texts.items() if name not in _STANDARD},
     )
@@ -113,10 +120,6 @@ def _fault(texts: Mapping[str, str]) -> HeaderFault | None:
         return HeaderFault("ce_specversion", f"must be {SPEC_VERSION}")
     if len(texts["ce_id"]) > ID_CHARS_MAX:
         return HeaderFault("ce_id", f"must have at most {ID_CHARS_MAX} characters")
-    try:
-        time_from_text(texts["ce_time"])
-    except ValueError:
-        return HeaderFault("ce_time", "must be a time of RFC 3339 such as 2025-03-14T10:00:00Z")
     return None
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, Literal
 import orjson
 from pydantic import Field, ValidationError, field_validator
 
-from schemas.canonical_json import payload_hash
+from schemas.canonical_json import payload_hash, payload_hash_of_checked
 from schemas.contract import Contract, FieldFault, first_fault, refuse_member
 from schemas.currencies import Currency
 from schemas.decimals import PositiveDecimal, PriceShare, SignedDecimal
@@ -127,7 +127,11 @@ class ParsedSale:
 
 def sale_hash(sent: Mapping[str, object]) -> str:
     """Hash of a sale as it was sent (the parsed JSON object), without `sequence`."""
-    return payload_hash({name: value for name, value in sent.items() if name != "sequence"})
+    return payload_hash(_without_sequence(sent))
+
+
+def _without_sequence(sent: Mapping[str, object]) -> dict[str, object]:
+    return {name: value for name, value in sent.items() if name != "sequence"}
 
 
 def parse_sale(value: bytes | None) -> ParsedSale | FieldFault:
@@ -139,7 +143,7 @@ def parse_sale(value: bytes | None) -> ParsedSale | FieldFault:
         sale = Sale.model_validate(sent)
     except ValidationError as error:
         return first_fault(error, sent)
-    return ParsedSale(sale, sent, sale_hash(sent))
+    return ParsedSale(sale, sent, payload_hash_of_checked(_without_sequence(sent)))
 
 
 def sent_object(value: bytes | None) -> dict[str, object] | FieldFault:

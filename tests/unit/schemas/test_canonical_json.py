@@ -10,7 +10,13 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.canonical_json import DEPTH_MAX, NotCanonicalError, canonical_json, payload_hash
+from schemas.canonical_json import (
+    DEPTH_MAX,
+    NotCanonicalError,
+    canonical_json,
+    payload_hash,
+    payload_hash_of_checked,
+)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 keys = st.text(st.characters(max_codepoint=127))
@@ -29,6 +35,11 @@ def test_bytes_are_those_of_rfc_8785(value: Any) -> None:
 @given(value=st.dictionaries(keys, values, max_size=8))
 def test_order_of_members_does_not_count(value: dict[str, Any]) -> None:
     assert payload_hash(dict(reversed(value.items()))) == payload_hash(value)
+
+
+@given(value=values)
+def test_quick_hash_is_the_same(value: Any) -> None:
+    assert payload_hash_of_checked(value) == payload_hash(value)
 
 
 class _Text(str):
