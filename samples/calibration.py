@@ -14,8 +14,9 @@ from fractions import Fraction
 from typing import Final
 
 from samples.lot import Lot
-from samples.ordinary_lots import Slot, World, ordinary_lot
+from samples.ordinary_lots import ordinary_lot
 from samples.premium import expectation
+from samples.slots import Slot, World
 
 FINE_MG: Final = 16_800_000_000
 PREMIUMS_MINOR: Final = 1_360_000_000

@@ -25,9 +25,9 @@ from samples.cycles import CYCLES
 from samples.events import SaleEvent, published
 from samples.faults import with_faults
 from samples.lot import Lot
-from samples.ordinary_lots import World, slots
 from samples.plan import plan
 from samples.registry import accounts, registry
+from samples.slots import World, slots
 from samples.stories import dated_lots, told_lots
 
 FOLDER: Final = Path(__file__).parent
@@ -82,6 +82,7 @@ def _write_compressed(path: Path, content: bytes) -> None:
 
 def _line(event: SaleEvent) -> str:
     record: dict[str, object] = {
+        "synthetic": True,
         "at": event.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "id": event.event_id,
         "source": event.source,

@@ -14,8 +14,8 @@ from samples.cast import Producer
 from samples.cycles import CYCLES
 from samples.events import Fate, SaleEvent
 from samples.lot import Lot
-from samples.ordinary_lots import World
 from samples.premium import Expectation, expectation
+from samples.slots import World
 
 
 def plan(producers: Sequence[Producer], lots: Sequence[Lot], events: Sequence[SaleEvent], world: World) -> Mapping[str, object]:

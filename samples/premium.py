@@ -38,7 +38,7 @@ class Expectation:
     eligible_fine_mg: int
     premium_minor: int
     lines_minor: Mapping[str, int]
-    umpire_pending: bool
+    umpire_pending: bool  # Money is paid for the undisputed part; with nobody eligible there is none.
 
 
 NOTHING: Final = Expectation(0, {}, 0, 0, {}, umpire_pending=False)
@@ -60,7 +60,9 @@ def expectation(lot: Lot, revision: Revision, status_on: StatusOn) -> Expectatio
     premium = round(Fraction(RATE_CENTS_PER_GRAM[lot.scheme] * eligible_mg, 1000) + _top_up(lot, eligible_mg))
     if revision.stage == "provisional":
         premium = round(premium * PROVISIONAL_SHARE)
-    return Expectation(fine_mg, shares, eligible_mg, premium, largest_remainder(premium, eligible), umpire_pending)
+    return Expectation(
+        fine_mg, shares, eligible_mg, premium, largest_remainder(premium, eligible), umpire_pending and bool(eligible)
+    )
 
 
 def largest_remainder(amount: int, weights: Mapping[str, int | Fraction]) -> dict[str, int]:

@@ -25,7 +25,6 @@ MG_PER_KG: Final = 1_000_000
 CAPACITY_STEP_KG: Final = 5
 ACCOUNT_VERIFIED_DAYS_BEFORE: Final = 12  # Longer than the seven days that payout waits after a change of account.
 
-NO_ACCOUNT_IN_REGISTRY: Final = frozenset({"ORG-CO-058", "ORG-BO-049"})
 VERIFIED_LATE: Final = {"ORG-CO-058": date(2025, 6, 12)}
 NEVER_VERIFIED: Final = {"ORG-BO-049": date(2025, 12, 11)}
 
@@ -130,7 +129,6 @@ def _best_year_kg(lots: Iterable[Lot]) -> dict[str, int]:
 def _producer_entry(producer: Producer, best_year_kg: int) -> Yaml:
     funds = {"PE": f"FUND-PE-0{1 + producer.number % 2}", "CO": "FUND-CO-01", "BO": "FUND-BO-01"}
     account = _payment_account(producer)
-    known = producer.trade is not None and producer.organization_id not in NO_ACCOUNT_IN_REGISTRY
     return {
         "id": producer.organization_id,
         "name": producer.name,
@@ -146,7 +144,7 @@ def _producer_entry(producer: Producer, best_year_kg: int) -> Yaml:
         "statuses": [
             {"scheme": row.scheme, "status": row.status, **_range(row.starts_on, row.ends_before)} for row in producer.statuses
         ],
-        "payment_accounts": [account] if known else [],
+        "payment_accounts": [account] if producer.trade is not None else [],
     }
 
 

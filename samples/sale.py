@@ -79,7 +79,7 @@ def _fine_weight(lot: Lot, revision: Revision, status_on: StatusOn) -> Value:
 def _document(lot: Lot, nth: int) -> Value:
     issuer = ISSUER[lot.country]
     if nth:
-        return {"kind": "transport_guide", "number": f"0001-{lot.lot_id[-6:]}", "issuer": issuer}
+        return {"kind": "transport_guide", "number": f"0001-{lot.sold_on:%y}{lot.lot_id[-6:]}", "issuer": issuer}
     document: Value = {"kind": "export_declaration", "number": lot.document_number, "issuer": issuer}
     if lot.sold_on.year >= HASHED_SINCE_YEAR and lot.refiner_id == "REF-CH-01":
         document["sha256"] = sha256(f"synthetic document {lot.document_number}".encode()).hexdigest()

@@ -16,7 +16,8 @@ from typing import Final
 
 from samples.cast import Producer
 from samples.lot import GRAM, MILLIGRAM, Lot, Party, Revision, Source, Stage, Unit
-from samples.ordinary_lots import DatedLot, document_number
+from samples.ordinary_lots import document_number
+from samples.slots import DatedLot
 
 STORY_LOT: Final = "PE-2025-000123"
 
