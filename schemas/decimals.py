@@ -2,14 +2,13 @@
 
 Goal: a weight, a fineness or an amount means the same number to every reader.
 Method: the fields keep the text as it was sent (hashes are over what was sent, and statements quote it); patterns that
-also stand in the published JSON Schema check it; `decimal_from_text` and `schemas.fixed_point` give exact numbers.
+also stand in the published JSON Schema check it; `schemas.fixed_point` makes exact numbers of it.
 Refuses: JSON numbers (many parsers read them as binary floats), signs other than a leading minus, exponents,
 non-ASCII digits, more than 18 digits before or 12 after the point.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Final
 
 from pydantic import AfterValidator, StringConstraints
@@ -25,11 +24,6 @@ WEIGHT_G_PATTERN: Final = r"^[0-9]{1,25}\.[0-9]{3}$"
 AMOUNT_PATTERN: Final = r"^-?[0-9]{1,60}(\.[0-9]{1,4})?$"
 
 _ONE_E12: Final = 10**12
-
-
-def decimal_from_text(text: str) -> Decimal:
-    """Return the exact number. The constructor never rounds; arithmetic on the result may (its context has 28 digits)."""
-    return Decimal(text)
 
 
 def _above_zero(text: str) -> str:

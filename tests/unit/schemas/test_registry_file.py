@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from schemas import registry_file
 from schemas.registry_file import RegistryFileError, load_registry, load_registry_file, load_schemes
 
 REGISTRY = """\
@@ -108,6 +109,9 @@ def test_json_file_is_read_like_yaml(folder: Path) -> None:
         ('value: "20601234567"', "value: 20601234567", 22, "organizations.0.tax_id.value: must be a text in quotes"),
         ("roles: [prepare]", "roles: [pay]", 9, "programme.actors.0.roles.0: must be one of"),
         ("id: luis", "id: ana", 10, "programme.actors.1.id"),
+        ('amount: "100"}]', 'amount: "100"}, {currency: USD, amount: "1"}]', 6, "programme.minimum_payouts.1.currency"),
+        ("  calendar: CH", "  calendar: ~", None, ""),
+        ("  debtor_account: {currency: USD", "  debtor_account: {currency: XXX", 7, "programme.debtor_account.currency"),
         ("synthetic: true", "synthetic: yes", 5, "programme.synthetic: must be true or false"),
         ("status: out, from: 2021-01-01", "status: out, from: 2020-12-31", 20, "organizations.0.statuses.1.from: overlaps"),
         ("from: 2021-01-01}", "from: 2021-01-01, to: 2021-01-01}", 20, "organizations.0.statuses.1.to: must be later"),
@@ -155,6 +159,34 @@ def test_aliases_are_refused_before_they_expand(folder: Path) -> None:
 def test_file_that_is_no_registry_at_all_is_one_line_too(folder: Path, content: bytes, told: str) -> None:
     (folder / "registry.yaml").write_bytes(content)
     assert told in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('{"organizations": [\n{"id": }]}', "registry.json:2: is not JSON: Expecting value"),
+        ('{"organizations": [],\n"organizations": []}', "registry.json:2: organizations: is there twice"),
+        ('{"organizations": [\n{"id": "A"}]}', "registry.json:2: organizations.0.name: is required"),
+        ("[" * 100_000, "registry.json: is nested too deeply"),
+        ("[" * 100 + "]" * 100, "registry.json:1: is nested too deeply"),
+    ],
+)
+def test_mistake_in_a_json_file_is_told_with_its_line_too(folder: Path, content: str, told: str) -> None:
+    (folder / "registry.json").write_text(content, encoding="utf-8")
+    with pytest.raises(RegistryFileError) as raised:
+        load_registry_file(folder / "registry.json")
+    assert str(raised.value).removeprefix(f"{folder}/").startswith(told)
+
+
+def test_programme_without_a_debtor_account_has_no_private_data(folder: Path) -> None:
+    line = next(line for line in REGISTRY.splitlines(keepends=True) if "debtor_account" in line)
+    (folder / "registry.yaml").write_text(REGISTRY.replace(line, ""), encoding="utf-8")
+    assert set(load_registry(folder / "registry.yaml", folder / "schemes").private) == {"ORG-1"}
+
+
+def test_file_of_absurd_size_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_file, "FILE_BYTES_MAX", 100)
+    assert "bytes; at most 100 are read" in refusal(folder)
 
 
 def test_missing_files_are_named(folder: Path) -> None:
