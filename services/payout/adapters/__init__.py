@@ -1,0 +1,1 @@
+"""What speaks to the outside: Kafka messages, HTTP, documents on disk."""

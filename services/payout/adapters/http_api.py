@@ -1,0 +1,229 @@
+"""Payout's HTTP API: what persons decide, and what they and other programs read.
+
+Goal: every change is made by a named actor; a refusal says what to do.
+Method: one handler for each endpoint, each a use case in its own SQL transaction. Refusals are values with codes, answered with the
+HTTP status that fits the code. Bulk requests answer for each entry, so that one bad entry stops no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+from services.payout.adapters.http_requests import (
+    AccountProposals,
+    AccountVerifications,
+    CycleRequest,
+    read_request,
+    uuid_in_path,
+)
+from services.payout.errors import RefusalCode, Refused
+from services.payout.registry_view import RegistryView
+from services.payout.use_cases.approve_cycle import approve_cycle
+from services.payout.use_cases.cancel_cycle import cancel_cycle
+from services.payout.use_cases.prepare_cycle import prepare_cycle
+from services.payout.use_cases.propose_account import propose_account
+from services.payout.use_cases.read_accounts import read_accounts
+from services.payout.use_cases.read_cycles import read_cycle, read_cycles, read_orders
+from services.payout.use_cases.read_money import read_holds, read_organization, read_summary
+from services.payout.use_cases.verify_account import verify_account
+from services.runtime.http import ACTOR, RefusedError, json_response
+
+if TYPE_CHECKING:
+    from services.payout.adapters.bank_intake import BankIntake
+    from services.runtime.database import Pool
+
+STATUS: Final = {
+    RefusalCode.SCHEMA_INVALID: 400,
+    RefusalCode.ROLE_MISSING: 403,
+    RefusalCode.SAME_ACTOR: 403,
+    RefusalCode.CYCLE_UNKNOWN: 404,
+    RefusalCode.ORGANIZATION_UNKNOWN: 404,
+    RefusalCode.ACCOUNT_UNKNOWN: 404,
+    RefusalCode.DOCUMENT_UNKNOWN: 404,
+    RefusalCode.ACCOUNT_INVALID: 422,
+    RefusalCode.PERIOD_INVALID: 422,
+    RefusalCode.REGISTRY_MISSING: 503,
+}
+CONFLICT: Final = 409  # everything else: it does not fit what is there
+CREATED: Final = 201
+
+
+def utc_now() -> datetime:
+    """The clock of the service."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """What the handlers share. `committed()` wakes the relay and the file sender."""
+
+    pool: Pool
+    registry: RegistryView
+    intake: BankIntake
+    committed: Callable[[], None]
+
+    def routes(self) -> list[web.RouteDef]:
+        """All endpoints."""
+        return [
+            web.post("/v1/cycles", self.post_cycle),
+            web.post("/v1/cycles/{cycle_id}/approve", self.approve),
+            web.post("/v1/cycles/{cycle_id}/cancel", self.cancel),
+            web.post("/v1/accounts/propose", self.propose),
+            web.post("/v1/accounts/verify", self.verify),
+            web.post("/v1/bank/scan", self.scan_bank),
+            web.get("/v1/cycles", self.get_cycles),
+            web.get("/v1/cycles/{cycle_id}", self.get_cycle),
+            web.get("/v1/orders", self.get_orders),
+            web.get("/v1/accounts", self.get_accounts),
+            web.get("/v1/holds", self.get_holds),
+            web.get("/v1/summary", self.get_summary),
+            web.get("/v1/organizations/{organization_id}", self.get_organization),
+        ]
+
+    async def post_cycle(self, request: web.Request) -> web.Response:
+        """POST /v1/cycles {"on"}: prepare the cycle of a business date; 201, or 200 if it was there."""
+        asked = await read_request(request, CycleRequest)
+        async with self.pool.acquire() as conn, conn.transaction():
+            outcome = _done(await prepare_cycle(conn, on=asked.on, actor=request[ACTOR], registry=self.registry, now=utc_now()))
+            cycle = await read_cycle(conn, outcome.cycle_id)
+        self.committed()
+        assert cycle is not None, "it was written in this SQL transaction"
+        return json_response({**cycle, "created": outcome.created}, status=CREATED if outcome.created else 200)
+
+    async def approve(self, request: web.Request) -> web.Response:
+        """POST /v1/cycles/{id}/approve: by another actor than the one who prepared it."""
+        cycle_id = uuid_in_path(request, "cycle_id")
+        async with self.pool.acquire() as conn, conn.transaction():
+            _done(await approve_cycle(conn, cycle_id=cycle_id, actor=request[ACTOR], registry=self.registry, now=utc_now()))
+            cycle = await read_cycle(conn, cycle_id)
+        self.committed()
+        return json_response(cycle)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """POST /v1/cycles/{id}/cancel: give up a cycle that was not approved."""
+        cycle_id = uuid_in_path(request, "cycle_id")
+        async with self.pool.acquire() as conn, conn.transaction():
+            _done(await cancel_cycle(conn, cycle_id=cycle_id, actor=request[ACTOR], registry=self.registry, now=utc_now()))
+            cycle = await read_cycle(conn, cycle_id)
+        self.committed()
+        return json_response(cycle)
+
+    async def propose(self, request: web.Request) -> web.Response:
+        """POST /v1/accounts/propose {"accounts": […]}: an answer for each, in order."""
+        asked = await read_request(request, AccountProposals)
+        answers: list[dict[str, Any]] = []
+        for entry in asked.accounts:
+            details = None if entry.details == "registry" else entry.details
+
+            async def one(conn: Any, entry: Any = entry, details: Any = details) -> Any:
+                return await propose_account(
+                    conn,
+                    organization_id=entry.organization_id,
+                    currency=entry.currency,
+                    details=details,
+                    actor=request[ACTOR],
+                    registry=self.registry,
+                    now=utc_now(),
+                )
+
+            answer = await self._entry(one)
+            answers.append({"organization_id": entry.organization_id, "currency": entry.currency, **answer})
+        self.committed()
+        return json_response({"accounts": answers})
+
+    async def verify(self, request: web.Request) -> web.Response:
+        """POST /v1/accounts/verify {"accounts": […]}: an answer for each, in order."""
+        asked = await read_request(request, AccountVerifications)
+        answers: list[dict[str, Any]] = []
+        for entry in asked.accounts:
+
+            async def one(conn: Any, entry: Any = entry) -> Any:
+                return await verify_account(
+                    conn,
+                    account_id=entry.account_id,
+                    method=entry.method,
+                    checked_on=entry.on,
+                    evidence=entry.evidence,
+                    actor=request[ACTOR],
+                    registry=self.registry,
+                    now=utc_now(),
+                )
+
+            answers.append({"account_id": entry.account_id, **await self._entry(one)})
+        self.committed()
+        return json_response({"accounts": answers})
+
+    async def scan_bank(self, _request: web.Request) -> web.Response:
+        """POST /v1/bank/scan: read all files that lie in the bank's folder now; answers when they are read."""
+        return json_response({"files": await self.intake.scan()})
+
+    async def get_cycles(self, _request: web.Request) -> web.Response:
+        """GET /v1/cycles."""
+        async with self.pool.acquire() as conn:
+            return json_response({"cycles": await read_cycles(conn)})
+
+    async def get_cycle(self, request: web.Request) -> web.Response:
+        """GET /v1/cycles/{id}: with results, orders and files."""
+        async with self.pool.acquire() as conn:
+            cycle = await read_cycle(conn, uuid_in_path(request, "cycle_id"))
+        if cycle is None:
+            raise _refused(Refused(RefusalCode.CYCLE_UNKNOWN, "there is no such cycle: premia payouts list shows them"))
+        return json_response(cycle)
+
+    async def get_orders(self, request: web.Request) -> web.Response:
+        """GET /v1/orders?organization=&state=."""
+        query = request.query
+        async with self.pool.acquire() as conn:
+            orders = await read_orders(conn, organization_id=query.get("organization"), state=query.get("state"))
+        return json_response({"orders": orders})
+
+    async def get_accounts(self, request: web.Request) -> web.Response:
+        """GET /v1/accounts?organization=&state=."""
+        query = request.query
+        async with self.pool.acquire() as conn:
+            accounts = await read_accounts(conn, organization_id=query.get("organization"), state=query.get("state"))
+        return json_response({"accounts": accounts})
+
+    async def get_holds(self, _request: web.Request) -> web.Response:
+        """GET /v1/holds: money that a hold keeps, as of now."""
+        async with self.pool.acquire() as conn:
+            return json_response({"holds": await read_holds(conn, self.registry)})
+
+    async def get_summary(self, _request: web.Request) -> web.Response:
+        """GET /v1/summary: the programme's money, as of now."""
+        async with self.pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+            return json_response(await read_summary(conn, self.registry))
+
+    async def get_organization(self, request: web.Request) -> web.Response:
+        """GET /v1/organizations/{id}: earned, paid, carried over, held; lots, payouts, statements."""
+        organization_id = request.match_info["organization_id"]
+        async with self.pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+            found = await read_organization(conn, self.registry, organization_id)
+        if found is None:
+            raise _refused(Refused(RefusalCode.ORGANIZATION_UNKNOWN, f"the registry has no organization {organization_id}"))
+        return json_response(found)
+
+    async def _entry(self, one: Callable[[Any], Awaitable[Any]]) -> dict[str, Any]:
+        """One entry of a bulk request in its own SQL transaction: its outcome, or why it was refused."""
+        async with self.pool.acquire() as conn, conn.transaction():
+            outcome = await one(conn)
+        if isinstance(outcome, Refused):
+            return {"refused": {"code": outcome.code, "message": outcome.message}}
+        fields = {name: getattr(outcome, name) for name in outcome.__dataclass_fields__}
+        return {**fields, "refused": None}
+
+
+def _done(outcome: Any) -> Any:
+    """The outcome, unless it is a refusal. Raises RefusedError, which rolls back the SQL transaction of the request."""
+    if isinstance(outcome, Refused):
+        raise _refused(outcome)
+    return outcome
+
+
+def _refused(refused: Refused) -> RefusedError:
+    return RefusedError(refused.code, refused.message, status=STATUS.get(refused.code, CONFLICT))

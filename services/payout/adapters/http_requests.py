@@ -1,0 +1,86 @@
+"""What may be asked over HTTP. Unknown fields are refused; the first fault is named by its path."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeVar
+from uuid import UUID
+
+from aiohttp import web
+from pydantic import Field, ValidationError
+
+from schemas.contract import Contract, first_fault
+from schemas.currencies import Currency
+from schemas.identifiers import Id, IsoDate, Text
+from services.payout.errors import RefusalCode
+from services.payout.limits import BULK_ENTRIES_MAX
+from services.payout.payee_details import PayeeDetails
+from services.runtime.http import RefusedError, read_json
+
+_Request = TypeVar("_Request", bound=Contract)
+
+
+class CycleRequest(Contract):
+    """Settle what is due on a business date."""
+
+    on: IsoDate
+
+
+class AccountProposal(Contract):
+    """An account to pay to: its details, or "registry" for what the registry claims."""
+
+    organization_id: Id
+    currency: Currency
+    details: PayeeDetails | Literal["registry"] = "registry"
+
+
+class AccountProposals(Contract):
+    """Proposals of one person."""
+
+    accounts: Annotated[tuple[AccountProposal, ...], Field(min_length=1, max_length=BULK_ENTRIES_MAX)]
+
+
+class AccountVerification(Contract):
+    """How and when an account was checked, and the reference of the document that shows it."""
+
+    account_id: UUID
+    method: Text
+    on: IsoDate
+    evidence: Text | None = None
+
+
+class AccountVerifications(Contract):
+    """Verifications by one person."""
+
+    accounts: Annotated[tuple[AccountVerification, ...], Field(min_length=1, max_length=BULK_ENTRIES_MAX)]
+
+
+class StatementPeriod(Contract):
+    """Both days included."""
+
+    first: IsoDate = Field(alias="from")
+    last: IsoDate = Field(alias="to")
+
+
+class StatementRequest(Contract):
+    """Statements of a period: for the organizations that were paid in it, for all that have postings, or for those named."""
+
+    period: StatementPeriod
+    organizations: Literal["paid", "all"] | Annotated[tuple[Id, ...], Field(min_length=1, max_length=BULK_ENTRIES_MAX)] = "paid"
+
+
+async def read_request(request: web.Request, contract: type[_Request]) -> _Request:
+    """The request's body by its contract. Raises RefusedError (SCHEMA_INVALID) with the first field at fault."""
+    body = await read_json(request)
+    try:
+        return contract.model_validate(body)
+    except ValidationError as error:
+        fault = first_fault(error)
+        raise RefusedError(RefusalCode.SCHEMA_INVALID, f"{fault.field}: {fault.message}", status=400) from error
+
+
+def uuid_in_path(request: web.Request, name: str) -> UUID:
+    """A UUID from the path. Raises RefusedError (SCHEMA_INVALID)."""
+    try:
+        return UUID(request.match_info[name])
+    except ValueError as error:
+        raise RefusedError(RefusalCode.SCHEMA_INVALID, f"{name} must be a UUID", status=400) from error

@@ -1,0 +1,190 @@
+"""The ledger's topics: commands written, transactions and outcomes read.
+
+Goal: what crosses the wire becomes our own types once, here.
+Method: the event's type says what a record is. Of a transaction only what payout uses is taken out: what it moved on accounts
+payable and in_transit, and premium deltas; its bytes are kept whole, because statements quote and prove them.
+Refuses: UnreadableLedgerMessageError, which stops the consumer: inside there is no skipping.
+Source: schemas/ledger_command.py, schemas/ledger_transaction.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from schemas.canonical_json import canonical_json
+from schemas.cloudevents import CloudEventAttributes
+from schemas.ledger_command import LEDGER_COMMAND_TYPE, LedgerCommand, OwnerKind
+from schemas.ledger_transaction import (
+    FINE_GOLD,
+    LEDGER_OUTCOME_TYPE,
+    LEDGER_TRANSACTION_TYPE,
+    CommandCause,
+    CommandOutcome,
+    EntitlementCause,
+    LedgerTransaction,
+    Purpose,
+    TransactionKind,
+    Transfer,
+)
+from schemas.message import Message
+from schemas.topics import LEDGER_COMMANDS
+from services.payout.errors import UnreadableLedgerMessageError
+
+if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord
+
+SOURCE: Final = "/payout"
+_PAYEES: Final = frozenset({OwnerKind.ORG, OwnerKind.FUND})
+_OWED: Final = frozenset({Purpose.PAYABLE, Purpose.IN_TRANSIT})
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """What one transfer did to what an organization is owed: credits raise it. `position` counts within the transaction."""
+
+    position: int
+    purpose: str
+    currency: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class PremiumDelta:
+    """A premium posted for, or taken back from, an organization; `position` is that of its posting."""
+
+    position: int
+    scheme_id: str
+    payer_id: str
+    role: str
+    currency: str
+    amount_minor: int
+    refiner_id: str
+    lot_id: str
+    revision: int
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadTransaction:
+    """One leaf, as far as payout uses it."""
+
+    leaf_index: int
+    transaction_id: UUID
+    subject_kind: str
+    subject_id: str
+    subject_number: int
+    kind: str
+    effective_on: date
+    refiner_id: str | None
+    lot_id: str | None
+    revision: int | None
+    command_id: UUID | None
+    postings: tuple[Posting, ...]
+    deltas: tuple[PremiumDelta, ...]
+    leaf: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOutcome:
+    """What became of a command; `transaction_id` is None where nothing was posted."""
+
+    command_id: UUID
+    code: str
+    transaction_id: UUID | None
+    message: str | None
+
+
+def read_ledger_record(record: ConsumerRecord[Any, Any]) -> ReadTransaction | ReadOutcome:
+    """Read one record of ledger.transactions.v1. Raises UnreadableLedgerMessageError."""
+    origin = f"{record.topic}/{record.partition}/{record.offset}"
+    types = [value for name, value in record.headers if name == "ce_type"]
+    kind = types[0].decode(errors="replace") if len(types) == 1 and types[0] else "no type"
+    try:
+        if kind == LEDGER_TRANSACTION_TYPE:
+            return _transaction(LedgerTransaction.model_validate_json(record.value or b""), record.value)
+        if kind == LEDGER_OUTCOME_TYPE:
+            outcome = CommandOutcome.model_validate_json(record.value or b"")
+            return ReadOutcome(outcome.command_id, outcome.code, outcome.transaction_id, outcome.message)
+    except (ValidationError, ValueError) as error:
+        raise UnreadableLedgerMessageError(f"{origin} ({kind}): {error}") from error
+    raise UnreadableLedgerMessageError(f"{origin}: {kind} is no type of the ledger's topic")
+
+
+def ledger_command_message(command: LedgerCommand, at: datetime) -> Message:
+    """A command as it is sent: keyed by its subject, so that the ledger takes a subject's commands in order."""
+    attributes = CloudEventAttributes(id=str(command.command_id), source=SOURCE, type=LEDGER_COMMAND_TYPE, time=at)
+    return Message(
+        LEDGER_COMMANDS,
+        command.subject.id.encode(),
+        canonical_json(command.model_dump(mode="json")),
+        attributes.to_headers(),
+    )
+
+
+def _transaction(leaf: LedgerTransaction, value: bytes) -> ReadTransaction:
+    cause = leaf.cause
+    lot = cause if isinstance(cause, EntitlementCause) else None
+    postings: list[Posting] = []
+    deltas: list[PremiumDelta] = []
+    if leaf.subject.kind in _PAYEES:
+        for transfer in leaf.transfers:
+            for posting in _owed(leaf, transfer, len(postings)):
+                postings.append(posting)
+                if leaf.kind is TransactionKind.PREMIUM:
+                    deltas.append(_delta(transfer, posting))
+    return ReadTransaction(
+        leaf_index=leaf.leaf_index,
+        transaction_id=leaf.transaction_id,
+        subject_kind=leaf.subject.kind,
+        subject_id=leaf.subject.id,
+        subject_number=leaf.subject_number,
+        kind=leaf.kind,
+        effective_on=leaf.effective_on,
+        refiner_id=None if lot is None else lot.refiner_id,
+        lot_id=None if lot is None else lot.lot_id,
+        revision=None if lot is None else lot.revision,
+        command_id=cause.command_id if isinstance(cause, CommandCause) else None,
+        postings=tuple(postings),
+        deltas=tuple(deltas),
+        leaf=value,
+    )
+
+
+def _owed(leaf: LedgerTransaction, transfer: Transfer, position: int) -> list[Posting]:
+    if transfer.unit == FINE_GOLD:
+        return []
+    found: list[Posting] = []
+    for account, sign in ((transfer.debit, -1), (transfer.credit, 1)):
+        if account.owner_kind is leaf.subject.kind and account.owner_id == leaf.subject.id and account.purpose in _OWED:
+            found.append(Posting(position + len(found), account.purpose, transfer.unit, sign * transfer.amount_minor))
+    return found
+
+
+def _delta(transfer: Transfer, posting: Posting) -> PremiumDelta:
+    scope = transfer.scope
+    if scope is None:
+        raise ValueError("a premium's transfer without its scope")
+    return PremiumDelta(
+        position=posting.position,
+        scheme_id=_said(scope.scheme_id, "scheme_id"),
+        payer_id=_said(scope.payer_id, "payer_id"),
+        role=_said(scope.role, "role"),
+        currency=posting.currency,
+        amount_minor=posting.amount_minor,
+        refiner_id=_said(scope.refiner_id, "refiner_id"),
+        lot_id=_said(scope.lot_id, "lot_id"),
+        revision=_said(scope.revision, "revision"),
+        stage=_said(scope.stage, "stage"),
+    )
+
+
+def _said(value: _Value | None, field: str) -> _Value:
+    if value is None:
+        raise ValueError(f"a premium's transfer does not say its {field}")
+    return value

@@ -1,0 +1,1 @@
+"""The rules of payout: pure calculations, no clock, no I/O."""

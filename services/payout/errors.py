@@ -1,0 +1,52 @@
+"""What payout answers when it does not do what it was asked, and what stops it.
+
+Refused                          a business outcome: a value with a stable code, nothing was changed
+UnreadableLedgerMessageError     a message of the ledger that this release cannot read: the consumer stops, nothing is skipped
+ContradictingLedgerError         the ledger's topic says two things about one leaf or command: the consumer stops
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class RefusalCode(StrEnum):
+    """Why a request is not carried out. A code is never renamed or reused."""
+
+    SCHEMA_INVALID = "SCHEMA_INVALID"
+    ROLE_MISSING = "ROLE_MISSING"
+    SAME_ACTOR = "SAME_ACTOR"
+    REGISTRY_MISSING = "REGISTRY_MISSING"
+    DEBTOR_ACCOUNT_MISSING = "DEBTOR_ACCOUNT_MISSING"
+    CYCLE_OPEN = "CYCLE_OPEN"
+    CYCLE_DATE_PASSED = "CYCLE_DATE_PASSED"
+    CYCLE_UNKNOWN = "CYCLE_UNKNOWN"
+    CYCLE_NOT_READY = "CYCLE_NOT_READY"
+    CYCLE_CLOSED = "CYCLE_CLOSED"
+    ORDER_UNKNOWN = "ORDER_UNKNOWN"
+    ORGANIZATION_UNKNOWN = "ORGANIZATION_UNKNOWN"
+    ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
+    ACCOUNT_INVALID = "ACCOUNT_INVALID"
+    ACCOUNT_NOT_PROPOSED = "ACCOUNT_NOT_PROPOSED"
+    PERIOD_INVALID = "PERIOD_INVALID"
+    PERIOD_CLOSED = "PERIOD_CLOSED"
+    VIEW_INCOMPLETE = "VIEW_INCOMPLETE"
+    STATEMENT_OUT_OF_BALANCE = "STATEMENT_OUT_OF_BALANCE"
+    DOCUMENT_UNKNOWN = "DOCUMENT_UNKNOWN"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not done; `message` says what to do."""
+
+    code: RefusalCode
+    message: str
+
+
+class UnreadableLedgerMessageError(Exception):
+    """A message of ledger.transactions.v1 that cannot be read. Skipping it could pay twice or never."""
+
+
+class ContradictingLedgerError(Exception):
+    """Two messages about the same leaf, or the same command, differ."""

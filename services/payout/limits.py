@@ -1,0 +1,17 @@
+"""Limits of payout, each with its reason. Those of bank files are in bank/limits.py."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# What a person waits for without wondering; the local bank answers within a second of a scan.
+BANK_POLL_INTERVAL_S: Final = 1.0
+# A folder that cannot be used is mended by a person; once in ten seconds is soon enough and does not flood the log.
+FOLDER_RETRY_INTERVAL_S: Final = 10.0
+# Approvals wake the sender at once; this finds what a crash left behind.
+SENDER_POLL_INTERVAL_S: Final = 1.0
+MEASURE_INTERVAL_S: Final = 5.0  # Prometheus asks every 15 s.
+# One bulk call: the registry has some 150 organizations, an HTTP body of 1 MiB holds about 5,000.
+BULK_ENTRIES_MAX: Final = 2_000
+LIST_ROWS_MAX: Final = 5_000  # one page of an answer; the true count stands beside it.
+METHOD_CHARS_MAX: Final = 200  # how an account was verified, in a few words.
