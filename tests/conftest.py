@@ -45,7 +45,7 @@ def servers() -> Iterator[LocalStack]:
         stack.start_infrastructure(("kafka", "postgres"))
         yield stack
     finally:
-        stack.stop()
+        stack.remove()
         shutil.rmtree(folder)
 
 

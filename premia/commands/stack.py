@@ -196,16 +196,18 @@ def _print_report(found: StackReport) -> None:
     if not found.programs:
         click.echo(f"There is no local stack in {found.data_dir}.")
     else:
-        click.echo(f"{'':12}{'state':10}{'ready':7}{'pid':>8}{'up':>10}{'memory':>9}{'port':>7}  log")
+        click.echo(f"{'':12}{'state':10}{'ready':7}{'pid':>8}{'up':>10}{'memory':>9}{'port':>7}")
     for program in found.programs:
         ready = "yes" if program.ready else "no"
         up_for = "" if program.uptime_s is None else _duration(program.uptime_s)
         memory = "" if program.memory_mb is None else f"{program.memory_mb} MB"
         pid = program.pid or ""
         figures = f"{pid:>8}{up_for:>10}{memory:>9}{program.port:>7}"
-        click.echo(f"{program.name:12}{program.state:10}{ready:7}{figures}  {program.log}")
+        click.echo(f"{program.name:12}{program.state:10}{ready:7}{figures}")
     for name, address in found.external.items():
         click.echo(f"{name:12}{'elsewhere':10}{address}")
+    if found.programs:
+        click.echo(f"Data in {found.data_dir}; logs: premia logs NAME")
     for program in found.programs:
         if program.deaths:
             times = "once" if program.deaths == 1 else f"{program.deaths} times"

@@ -39,4 +39,5 @@ DOWNLOAD_TIMEOUT_S: Final = 30
 SECRET_BYTES: Final = 24
 HTTP_TIMEOUT_S: Final = 120.0  # the mock bank books years of days in one call when its clock moves.
 PROBE_TIMEOUT_S: Final = 1.0
+CONNECT_TIMEOUT_S: Final = 5.0  # to a server that somebody else runs
 PROGRESS_AFTER_S: Final = 1.0  # a bar is shown on what takes longer.

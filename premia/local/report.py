@@ -15,6 +15,16 @@ ADVICE_MAX: Final = 3
 MEGABYTE: Final = 1024 * 1024
 
 
+# Supervisord's states in words; it calls a program "starting" for its first seconds, whatever it does already.
+_STATES: Final = {
+    "RUNNING": "running",
+    "STARTING": "running",
+    "BACKOFF": "restarting",
+    "EXITED": "restarting",
+    "FATAL": "failed",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class ProgramState:
     """One program as a person asks about it. Times in seconds, memory in MB; None where there is no process."""
@@ -59,7 +69,7 @@ def report(stack: LocalStack) -> StackReport:
             ProgramState(
                 name=name,
                 title=PROGRAMS[name].title,
-                state=info.state.lower() if info else "stopped",
+                state=_STATES.get(info.state, "stopped") if info else "stopped",
                 ready=runs and stack.is_ready(name),
                 pid=info.pid if info and runs else None,
                 uptime_s=int(time.time()) - info.started_at_s if info and runs else None,
@@ -85,7 +95,7 @@ def _advice(programs: list[ProgramState], *, running: bool) -> list[str]:
     """At most three things worth doing, the most urgent first."""
     if not running:
         return ["premia up"]
-    advice = [f"premia logs {program.name} -n 50" for program in programs if program.state == "fatal" or program.deaths]
+    advice = [f"premia logs {program.name} -n 50" for program in programs if program.state == "failed" or program.deaths]
     stopped = [program for program in programs if program.pid is None]
     if stopped:
         advice.append("premia up")

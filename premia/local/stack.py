@@ -15,7 +15,9 @@ import hashlib
 import http.client
 import os
 import secrets
+import shutil
 import signal
+import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -34,6 +36,7 @@ from premia.local.environment import LOOPBACK, database_url, environment_of, wri
 from premia.local.errors import MachineNotReady, StackUnreachable
 from premia.local.jars import prepare_kafka
 from premia.local.limits import (
+    CONNECT_TIMEOUT_S,
     LAST_LOG_LINES,
     POLL_INTERVAL_S,
     PROBE_TIMEOUT_S,
@@ -75,8 +78,8 @@ class LocalStack:
     """The stack of one data folder.
 
     `bank_clock` (YYYY-MM-DDTHH:MM) is where a new bank's clock starts; default now. `environ` is where KAFKA_BOOTSTRAP_SERVERS
-    and DATABASE_URL are looked up: what they name is used, and not started. With `ends_with_caller` nothing outlives the calling
-    process, even if that is killed.
+    and DATABASE_URL are looked up: what they name is used, and not started. With `ends_with_caller` nothing outlives the
+    calling process, even if that is killed.
     """
 
     def __init__(
@@ -134,6 +137,7 @@ class LocalStack:
             processes = self.supervisor.processes()
             local = self.local_infrastructure()
             wanted = [name for name in names if name in local and (name not in processes or not processes[name].runs)]
+            self._refuse_unreachable(names)
             self._refuse_taken_ports(wanted)
             self.supervisor.start(self._owner_pid)
             starts: dict[str, Callable[[], None]] = {"kafka": self._start_kafka, "postgres": self._start_postgres}
@@ -147,6 +151,16 @@ class LocalStack:
                     time.sleep(POLL_INTERVAL_S)
                 for start in pending:
                     start.result()
+
+    def remove(self) -> None:
+        """Stop, and delete everything the stack ever wrote: its folder, and what lies elsewhere because it had to."""
+        if not self.exists():
+            return
+        self.stop()
+        for folder in (Path(self.state.postgres_dir), Path(self.state.socket_dir), self.data_dir):
+            if folder.exists():
+                shutil.rmtree(folder)
+        self._state = None
 
     def start_services(self, names: Iterable[str] = SERVICES) -> None:
         """Start services and wait until each says it is ready."""
@@ -312,6 +326,24 @@ class LocalStack:
             bank_clock=self._bank_clock,
         )
 
+    def _refuse_unreachable(self, names: Iterable[str]) -> None:
+        if "kafka" in names and self.state.external_kafka:
+            say(f"Using Kafka at {self.state.external_kafka} (KAFKA_BOOTSTRAP_SERVERS).")
+            if not any(_listens(server) for server in self.state.external_kafka.split(",")):
+                raise StackUnreachable(
+                    f"nothing answers at {self.state.external_kafka}: correct KAFKA_BOOTSTRAP_SERVERS, "
+                    "or unset it to have a Kafka started here"
+                )
+        if "postgres" in names and self.state.external_database:
+            address = self.state.external_database.rpartition("@")[2]
+            say(f"Using PostgreSQL at {address} (DATABASE_URL).")
+            try:
+                asyncio.run(_connect_once(self.state.external_database))
+            except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                raise StackUnreachable(
+                    f"PostgreSQL at {address} cannot be used ({error}): correct DATABASE_URL, or unset it to have one here"
+                ) from error
+
     def _refuse_taken_ports(self, names: Iterable[str]) -> None:
         ports = self.state.ports
         refuse_taken({PROGRAMS[name].title: ports[port] for name in names for port in PROGRAM_PORTS[name]})
@@ -336,6 +368,20 @@ async def _ensure_database(password: str, port: int) -> None:
             await connection.execute(f"CREATE DATABASE {DATABASE}")
     finally:
         await connection.close()
+
+
+async def _connect_once(url: str) -> None:
+    connection = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
+    await connection.close()
+
+
+def _listens(address: str) -> bool:
+    host, _, port = address.strip().rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT_S):
+            return True
+    except (OSError, ValueError):
+        return False
 
 
 def _says_ready(port: int) -> bool:

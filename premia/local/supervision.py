@@ -8,6 +8,7 @@ form one group and infrastructure another: on shutdown a group stops at once, an
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import signal
 import subprocess
@@ -247,16 +248,20 @@ class Supervisor:
             self._call("shutdown")
         except (OSError, xmlrpc.client.Fault):  # its socket was removed, or it is on its way already
             _signal(supervisord, signal.SIGTERM)
-        try:
-            supervisord.wait(STOP_TIMEOUT_S)
-        except psutil.TimeoutExpired:
-            _signal(supervisord, signal.SIGKILL)
-            supervisord.wait(STOP_TIMEOUT_S)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while supervisord.is_running() and supervisord.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > deadline:
+                _signal(supervisord, signal.SIGKILL)
+                supervisord.wait(STOP_TIMEOUT_S)
+                return
+            # It looks after its children once a second, or when somebody calls: measured, 4.5 s become 2.5 s.
+            self._answers()
+            time.sleep(POLL_INTERVAL_S)
 
     def _answers(self) -> bool:
         try:
             self._call("getState")
-        except OSError:
+        except (OSError, xmlrpc.client.Fault, http.client.HTTPException):
             return False
         return True
 

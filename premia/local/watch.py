@@ -22,9 +22,8 @@ def watch(stack: LocalStack, ended: threading.Event) -> None:
             say("The stack was stopped from elsewhere.")
             return
         for name in newly_dead(before, now):
-            how = next(
-                (death.how for death in reversed(deaths(stack.supervisor.logs_dir)) if death.name == name), "unknown end"
-            )
+            own_deaths = [death for death in deaths(stack.supervisor.logs_dir) if death.name == name]
+            how = own_deaths[-1].how if own_deaths else "it is not known how"
             becomes = "it does not start any more" if now[name].given_up else "it is started again"
             say(f"{PROGRAMS[name].title} died ({how}); {becomes}. Its last words:")
             for line in last_words(stack.log_file(name)) or ["(none)"]:

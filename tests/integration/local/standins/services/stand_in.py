@@ -1,0 +1,34 @@
+"""A service as the local stack sees it: listens where it is told, is ready, ends on SIGTERM, dies when it is asked to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Health(BaseHTTPRequestHandler):
+    """Ready, and mortal: POST /die?42 ends the process with that exit code."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def do_POST(self) -> None:
+        code = int(self.path.partition("?")[2])
+        print(f"RuntimeError: asked to die with {code}", flush=True)
+        os._exit(code)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name that the base class has
+        """Quiet."""
+
+
+def serve(address_variable: str) -> None:
+    """Serve until SIGTERM."""
+    host, _, port = os.environ[address_variable].rpartition(":")
+    server = ThreadingHTTPServer((host, int(port)), Health)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: threading.Thread(target=server.shutdown).start())
+    print(f"{address_variable} serves with {sys.version_info.major}", flush=True)
+    server.serve_forever()
