@@ -1,0 +1,129 @@
+"""The ledger's process: one consumer of entitlements and commands, two relays, metrics and health.
+
+Environment: KAFKA_BOOTSTRAP_SERVERS, PREMIA_LEDGER_DATABASE_URL, PREMIA_LEDGER_HTTP, PREMIA_ACTOR_TOKENS.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from schemas.topics import ENTITLEMENTS, LEDGER_COMMANDS
+from services.ledger.limits import MEASURE_INTERVAL_S
+from services.ledger.metrics import (
+    BATCH_RECORDS,
+    COMMANDS_TOTAL,
+    ENTITLEMENTS_TOTAL,
+    TRANSFERS_TOTAL,
+    TREE_SIZE,
+    TRIAL_BALANCE,
+)
+from services.ledger.use_cases.post_batch import BatchResult, post_batch
+from services.ledger.use_cases.relay_journal import journal_after
+from services.ledger.use_cases.trial_balance import trial_balance
+from services.runtime.batch_consumer import Progress, Subscription, consume
+from services.runtime.database import open_pool
+from services.runtime.http import ActorTokens, serve
+from services.runtime.kafka import start_producer
+from services.runtime.outbox import outbox_after
+from services.runtime.process import run_service, run_side_by_side
+from services.runtime.relay import run_relay
+from services.runtime.settings import listen_address, required
+
+if TYPE_CHECKING:
+    from aiokafka import ConsumerRecord
+
+    from services.runtime.database import Connection, Pool
+    from services.runtime.relay import ReadAfter
+
+SCHEMA: Final = "ledger"
+
+
+class Posting:
+    """Connects the consumer to the use case: what a batch did is counted, and relayed, only once it is committed."""
+
+    def __init__(self) -> None:
+        self.journal_wake = asyncio.Event()
+        self.outbox_wake = asyncio.Event()
+        self._result = BatchResult()
+        self._records = 0
+
+    async def apply(self, conn: Connection, records: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        """Post a batch in the open SQL transaction."""
+        self._result = await post_batch(conn, records)
+        self._records = len(records)
+
+    def applied(self) -> None:
+        """Count the batch that was committed, and wake the relays."""
+        for outcome, count in self._result.entitlements.items():
+            ENTITLEMENTS_TOTAL.labels(outcome).inc(count)
+        for outcome, count in self._result.commands.items():
+            COMMANDS_TOTAL.labels(outcome).inc(count)
+        TRANSFERS_TOTAL.inc(self._result.transfers)
+        TREE_SIZE.set(self._result.tree_size)
+        BATCH_RECORDS.observe(self._records)
+        self.journal_wake.set()
+        self.outbox_wake.set()
+
+
+async def measure_trial_balance(pool: Pool) -> None:
+    """Keep the gauge of the trial balance, until cancelled."""
+    while True:
+        async with pool.acquire() as conn:
+            for unit, difference in (await trial_balance(conn)).items():
+                TRIAL_BALANCE.labels(unit).set(difference)
+        await asyncio.sleep(MEASURE_INTERVAL_S)
+
+
+async def _outbox_after(conn: Connection, number: int, limit: int) -> list[Any]:
+    return await outbox_after(conn, SCHEMA, number, limit)
+
+
+async def main(stop: asyncio.Event) -> None:
+    """Wire and run the service until `stop` is set."""
+    address = listen_address("PREMIA_LEDGER_HTTP")
+    tokens = ActorTokens(Path(required("PREMIA_ACTOR_TOKENS")))
+    posting = Posting()
+    progress = Progress()
+    subscription = Subscription(
+        schema=SCHEMA,
+        group="premia-ledger",
+        topics=(ENTITLEMENTS, LEDGER_COMMANDS),
+        apply=posting.apply,
+        applied=posting.applied,
+        progress=progress,
+    )
+    pool = await open_pool(required("PREMIA_LEDGER_DATABASE_URL"))
+    try:
+        producer = await start_producer()
+        try:
+            runner = await serve(
+                address,
+                tokens=tokens,
+                live=progress.stalled,
+                ready=lambda: None if progress.assigned else "no partitions are assigned yet",
+            )
+
+            async def relay(source: str, read_after: ReadAfter, wake: asyncio.Event) -> None:
+                await run_relay(pool, producer, schema=SCHEMA, source=source, read_after=read_after, wake=wake)
+
+            try:
+                await run_side_by_side(
+                    stop,
+                    consume(pool, subscription),
+                    relay("journal", journal_after, posting.journal_wake),
+                    relay("outbox", _outbox_after, posting.outbox_wake),
+                    measure_trial_balance(pool),
+                )
+            finally:
+                await runner.cleanup()
+        finally:
+            await producer.stop()
+    finally:
+        await pool.close()
+
+
+if __name__ == "__main__":
+    run_service("ledger", main)

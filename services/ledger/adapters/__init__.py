@@ -1,0 +1,1 @@
+"""Kafka records in, leaves and outcome messages out."""

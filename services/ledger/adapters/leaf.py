@@ -1,0 +1,247 @@
+"""Leaves of the log: the bytes of transactions, as published and as hashed.
+
+Goal: one canonical form (RFC 8785) of each transaction with its cause and a random nonce.
+Method: dictionaries of texts, small integers and booleans, written by orjson with sorted keys: that is RFC 8785 for ASCII
+keys (a test compares with schemas.canonical_json). What does not apply is left out. A cause is written once for all subjects
+of an entitlement. Of its explanation the sharing step is left out, which tells of the other sources.
+A transaction that would exceed LEAF_BYTES_MAX becomes several: transfers and lines are spread in order, and the explanation
+stands in the first part only.
+Refuses: nothing; a cause whose explanation alone is too large goes without it, because the entitlement's bytes have it.
+Source: design, section 6.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import orjson
+
+from schemas.cloudevents import time_text
+from schemas.currencies import minor_digits_by_currency
+from schemas.fixed_point import fixed_text
+from schemas.identity import derived_id
+from schemas.ledger_transaction import LEAF_BYTES_MAX
+from services.ledger.domain.account import AccountKey
+from services.ledger.domain.entitlement import Entitlement
+from services.ledger.domain.transaction import (
+    CommandCause,
+    GoldChange,
+    LineChange,
+    Scope,
+    TransactionDraft,
+    TransferDraft,
+)
+
+EXPLAINED_STEPS: Final = frozenset({"melt_weight", "assay", "fine_weight", "documents", "premium"})
+NONCE_BYTES: Final = 16
+CAUSE_BYTES_MAX: Final = 40_000  # leaves room for one line and transfer with the longest ids; real causes have 1 KB.
+GOLD_DIGITS: Final = 3  # grams with three decimals are whole milligrams
+# Subject, ids, dates, nonce and the names of all members, at their longest: 256 characters of an id are 1 KB in UTF-8.
+FRAME_BYTES_MAX: Final = 4_000
+assert CAUSE_BYTES_MAX + FRAME_BYTES_MAX < LEAF_BYTES_MAX, "a leaf has room for more than its cause"
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One transaction in its place. `transfers` are those of this part."""
+
+    leaf_index: int
+    transaction_id: UUID
+    subject_number: int
+    part: int
+    parts: int
+    value: bytes
+    transfers: tuple[TransferDraft, ...]
+
+
+class WrittenCause(NamedTuple):
+    """A cause in canonical JSON: `full` for the first part, `brief` for others. `id` is the entitlement's or command's."""
+
+    id: UUID
+    full: orjson.Fragment
+    brief: orjson.Fragment
+
+
+class _Place(NamedTuple):
+    leaf_index: int
+    subject_number: int
+    part: int
+    parts: int
+
+
+class _Content(NamedTuple):
+    transfers: tuple[TransferDraft, ...]
+    lines: tuple[LineChange, ...]
+    gold: GoldChange | None
+
+
+def written_cause(cause: Entitlement | CommandCause) -> WrittenCause:
+    """Write a cause, once for all of its transactions."""
+    if isinstance(cause, CommandCause):
+        fragment = orjson.Fragment(_dumps(_command_members(cause)))
+        return WrittenCause(cause.command_id, fragment, fragment)
+    members = _entitlement_members(cause)
+    brief = orjson.Fragment(_dumps(members))
+    members["explanation"] = [
+        {"step": step.step, "rule": step.rule, "values": step.values}
+        for step in cause.explanation
+        if step.step in EXPLAINED_STEPS
+    ]
+    full = _dumps(members)
+    return WrittenCause(cause.entitlement_id, orjson.Fragment(full) if len(full) <= CAUSE_BYTES_MAX else brief, brief)
+
+
+def leaves_of(
+    draft: TransactionDraft, cause: WrittenCause, *, first_leaf: int, first_number: int, recorded_at: datetime
+) -> list[Leaf]:
+    """The leaves of one draft, from `first_leaf` and subject number `first_number` on: one, or several parts."""
+    whole = _Content(draft.transfers, draft.lines, draft.gold)
+    frame = _frame(draft, recorded_at)
+    leaf = _leaf(draft, cause, frame, whole, _Place(first_leaf, first_number, 1, 1))
+    if len(leaf.value) <= LEAF_BYTES_MAX:
+        return [leaf]
+    parts = list(_spread(whole, LEAF_BYTES_MAX - FRAME_BYTES_MAX - len(_dumps(cause.full))))
+    return [
+        _leaf(draft, cause, frame, part, _Place(first_leaf + index, first_number + index, index + 1, len(parts)))
+        for index, part in enumerate(parts)
+    ]
+
+
+def _frame(draft: TransactionDraft, recorded_at: datetime) -> dict[str, object]:
+    frame: dict[str, object] = {
+        "subject": {"kind": draft.subject.kind, "id": draft.subject.id},
+        "kind": draft.kind.value,
+        "effective_on": draft.effective_on.isoformat(),
+        "recorded_at": time_text(recorded_at),
+    }
+    if draft.attestation is not None:
+        frame["attestation"] = {"attestation": draft.attestation.attestation, "sha256": draft.attestation.sha256}
+    return frame
+
+
+def _leaf(
+    draft: TransactionDraft,
+    cause: WrittenCause,
+    frame: dict[str, object],
+    content: _Content,
+    place: _Place,
+) -> Leaf:
+    leaf_index, subject_number, part, parts = place
+    transaction_id = derived_id("transaction", str(cause.id), draft.subject.kind, draft.subject.id, str(part))
+    members = frame | {
+        "transaction_id": str(transaction_id),
+        "leaf_index": leaf_index,
+        "subject_number": subject_number,
+        "part": part,
+        "parts": parts,
+        "nonce": secrets.token_hex(NONCE_BYTES),
+        "cause": cause.full if part == 1 else cause.brief,
+    }
+    if content.transfers:
+        members["transfers"] = [_transfer(transfer) for transfer in content.transfers]
+    if content.lines:
+        members["lines"] = [_line(change) for change in content.lines]
+    if content.gold is not None:
+        members["gold"] = {
+            "fine_weight_g": fixed_text(content.gold.current, GOLD_DIGITS),
+            "previous_fine_weight_g": fixed_text(content.gold.previous, GOLD_DIGITS),
+        }
+    return Leaf(leaf_index, transaction_id, subject_number, part, parts, _dumps(members), content.transfers)
+
+
+def _spread(whole: _Content, room: int) -> Iterator[_Content]:
+    """Spread lines, then transfers, over parts of at most `room` bytes each. Gold's figures stand in the first part."""
+    lines: list[LineChange] = []
+    transfers: list[TransferDraft] = []
+    gold = whole.gold
+    used = 0
+    items: list[LineChange | TransferDraft] = [*whole.lines, *whole.transfers]
+    for item in items:
+        size = len(_dumps(_line(item) if isinstance(item, LineChange) else _transfer(item))) + 1
+        if used and used + size > room:
+            yield _Content(tuple(transfers), tuple(lines), gold)
+            lines, transfers, gold, used = [], [], None, 0
+        used += size
+        if isinstance(item, LineChange):
+            lines.append(item)
+        else:
+            transfers.append(item)
+    yield _Content(tuple(transfers), tuple(lines), gold)
+
+
+def _entitlement_members(cause: Entitlement) -> dict[str, object]:
+    return {
+        "kind": "entitlement",
+        "entitlement_id": str(cause.entitlement_id),
+        "refiner_id": cause.lot.refiner_id,
+        "lot_id": cause.lot.lot_id,
+        "revision": cause.position.revision,
+        "calculation": cause.position.calculation,
+        "stage": cause.stage,
+        "status": cause.status,
+        "sold_on": cause.sold_on.isoformat(),
+        "sale": {"source": cause.sale.source, "id": cause.sale.id, "hash": cause.sale_hash},
+        "registry_version": cause.registry_version,
+        "fineness_permille": cause.fineness_permille,
+        "fine_weight_g": cause.fine_weight_g,
+        "explanation": [],
+    }
+
+
+def _command_members(cause: CommandCause) -> dict[str, object]:
+    members: dict[str, object] = {
+        "kind": "command",
+        "command_id": str(cause.command_id),
+        "command": cause.kind,
+        "command_hash": cause.command_hash,
+    }
+    if cause.reservation_id is not None:
+        members["reservation_id"] = str(cause.reservation_id)
+    if cause.booking_key is not None:
+        members["booking_key"] = cause.booking_key
+    if cause.reason is not None:
+        members["reason"] = cause.reason
+    return members
+
+
+def _transfer(transfer: TransferDraft) -> dict[str, object]:
+    debit, credit, amount, scope = transfer
+    members: dict[str, object] = {
+        "debit": _account(debit),
+        "credit": _account(credit),
+        "amount_minor": amount,
+        "unit": debit.unit,
+    }
+    if about := {name: value for name, value in zip(Scope._fields, scope, strict=True) if value is not None}:
+        members["scope"] = about
+    return members
+
+
+def _account(account: AccountKey) -> dict[str, str]:
+    return {"owner_kind": account.owner_kind, "owner_id": account.owner_id, "purpose": account.purpose}
+
+
+def _line(change: LineChange) -> dict[str, object]:
+    key, line, previous = change
+    digits = minor_digits_by_currency()[key.unit]
+    return {
+        "scheme_id": key.scheme_id,
+        "scheme_version": None if line is None else line.scheme_version,
+        "payer_id": key.payer_id,
+        "role": key.role,
+        "currency": key.unit,
+        "fine_weight_g": None if line is None else line.fine_weight_g,
+        "amount": fixed_text(0, digits) if line is None else line.amount,
+        "previous_amount": fixed_text(previous, digits),
+        "eligible": line is not None and line.eligible,
+        "reason": None if line is None else line.reason,
+    }
+
+
+def _dumps(members: object) -> bytes:
+    return orjson.dumps(members, option=orjson.OPT_SORT_KEYS)

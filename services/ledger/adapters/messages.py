@@ -1,0 +1,91 @@
+"""What the ledger publishes, as messages: transactions, outcomes of commands and of sales, dead letters.
+
+Goal: an outcome that is told again is the same event: its id derives from what it tells about, never from chance or time.
+Source: design, section 2.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from schemas.cloudevents import CloudEventAttributes
+from schemas.identity import derived_id
+from schemas.ledger_transaction import LEDGER_OUTCOME_TYPE, LEDGER_TRANSACTION_TYPE
+from schemas.message import Message
+from schemas.sale_outcome import SALE_OUTCOME_TYPE, Outcome
+from schemas.topics import LEDGER_TRANSACTIONS, SALE_OUTCOMES
+
+SOURCE: Final = "/ledger"
+SERVICE: Final = "ledger"
+
+
+def transaction_message(*, transaction_id: UUID, subject_id: str, recorded_at: datetime, leaf: bytes) -> Message:
+    """A transaction: the value is its leaf, byte for byte."""
+    attributes = CloudEventAttributes(str(transaction_id), SOURCE, LEDGER_TRANSACTION_TYPE, recorded_at)
+    return Message(LEDGER_TRANSACTIONS, subject_id.encode(), leaf, tuple(attributes.to_headers()))
+
+
+def command_outcome_message(
+    *,
+    command_id: UUID,
+    command_hash: str,
+    key: bytes | None,
+    code: str,
+    transaction_id: UUID | None,
+    message: str | None,
+    recorded_at: datetime,
+) -> Message:
+    """The outcome of a command. The hash is part of its id, because other content under a known id is answered too."""
+    outcome_id = derived_id("command-outcome", str(command_id), command_hash)
+    value = {
+        "command_id": str(command_id),
+        "code": code,
+        "transaction_id": None if transaction_id is None else str(transaction_id),
+        "message": message,
+    }
+    attributes = CloudEventAttributes(str(outcome_id), SOURCE, LEDGER_OUTCOME_TYPE, recorded_at)
+    return Message(LEDGER_TRANSACTIONS, key, orjson.dumps(value, option=orjson.OPT_SORT_KEYS), tuple(attributes.to_headers()))
+
+
+def sale_outcome_message(
+    *,
+    sale_source: str,
+    sale_id: str,
+    sale_hash: str,
+    origin: str,
+    refiner_id: str,
+    lot_id: str,
+    revision: int,
+    sequence: int | None,
+    outcome: Outcome,
+    detail: str,
+    field: str | None,
+    message: str | None,
+    recorded_at: datetime,
+) -> Message:
+    """What became of one sale record; counts are unique by its origin, which the id derives from."""
+    value = {
+        "source": sale_source,
+        "id": sale_id,
+        "hash": sale_hash,
+        "origin": origin,
+        "refiner_id": refiner_id,
+        "lot_id": lot_id,
+        "revision": revision,
+        "sequence": sequence,
+        "outcome": outcome.value,
+        "detail": detail,
+        "field": field,
+        "message": message,
+    }
+    attributes = CloudEventAttributes(str(derived_id("sale-outcome", origin)), SOURCE, SALE_OUTCOME_TYPE, recorded_at)
+    return Message(
+        SALE_OUTCOMES,
+        f"{refiner_id}/{lot_id}".encode(),
+        orjson.dumps(value, option=orjson.OPT_SORT_KEYS),
+        tuple(attributes.to_headers()),
+    )

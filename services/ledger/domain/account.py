@@ -1,0 +1,70 @@
+"""Accounts, units and subjects.
+
+Goal: one way to name an account: (owner kind, owner id, purpose, unit).
+Method: named tuples of texts; which accounts an event touches is decided in the modules that post.
+Source: design, section 6.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+FINE_GOLD: Final = "AU-MG"  # fine gold in milligrams
+# One deployment serves one programme, whatever the subject of its commands is called.
+PROGRAMME_OWNER_ID: Final = "programme"
+
+
+class AccountKey(NamedTuple):
+    """The natural key of an account."""
+
+    owner_kind: str
+    owner_id: str
+    purpose: str
+    unit: str
+
+
+class SubjectKey(NamedTuple):
+    """Whose story a transaction belongs to."""
+
+    kind: str
+    id: str
+
+
+def receivable(payer_id: str, unit: str) -> AccountKey:
+    """What a payer owes the programme."""
+    return AccountKey("payer", payer_id, "receivable", unit)
+
+
+def payable(subject: SubjectKey, unit: str) -> AccountKey:
+    """What the programme owes an organization or fund."""
+    return AccountKey(subject.kind, subject.id, "payable", unit)
+
+
+def in_transit(subject: SubjectKey, unit: str) -> AccountKey:
+    """What is set aside for a payment on its way."""
+    return AccountKey(subject.kind, subject.id, "in_transit", unit)
+
+
+def refiner_gold(refiner_id: str) -> AccountKey:
+    """Fine gold that a refiner received."""
+    return AccountKey("refiner", refiner_id, "gold", FINE_GOLD)
+
+
+def source_gold(organization_id: str) -> AccountKey:
+    """Fine gold that an organization delivered."""
+    return AccountKey("org", organization_id, "gold", FINE_GOLD)
+
+
+def bank(unit: str) -> AccountKey:
+    """The programme's money at its bank."""
+    return AccountKey("programme", PROGRAMME_OWNER_ID, "bank", unit)
+
+
+def charges(unit: str) -> AccountKey:
+    """What banks kept of returned payments."""
+    return AccountKey("programme", PROGRAMME_OWNER_ID, "charges", unit)
+
+
+def suspense(unit: str) -> AccountKey:
+    """Bookings that match nothing, until a person clears them."""
+    return AccountKey("programme", PROGRAMME_OWNER_ID, "suspense", unit)

@@ -1,0 +1,99 @@
+"""An entitlement as the ledger needs it: whole minor units and milligrams beside the texts that leaves quote.
+
+Goal: everything a lot is entitled to as of one revision, with where its sale came from.
+Method: made by adapters/entitlement_topic.py out of the contract; nothing in here is checked again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+
+class Cause(StrEnum):
+    """Why it was calculated."""
+
+    SALE = "sale"
+    RECALCULATION = "recalculation"
+
+
+class LotKey(NamedTuple):
+    """A lot is its refiner's."""
+
+    refiner_id: str
+    lot_id: str
+
+
+class Position(NamedTuple):
+    """Orders the entitlements of one lot."""
+
+    revision: int
+    calculation: int
+
+
+class SaleKey(NamedTuple):
+    """What identifies a sale event."""
+
+    source: str
+    id: str
+
+
+class PremiumLine(NamedTuple):
+    """What one organization or fund earns under one scheme in one role. `amount_minor` is `amount` in minor units."""
+
+    scheme_id: str
+    scheme_version: str
+    payer_id: str
+    organization_id: str
+    role: str
+    currency: str
+    fine_weight_g: str
+    amount: str
+    amount_minor: int
+    eligible: bool
+    reason: str | None
+
+
+class SourceWeight(NamedTuple):
+    """Fine gold of one organization in the lot."""
+
+    organization_id: str
+    fine_weight_mg: int
+
+
+class Step(NamedTuple):
+    """One step of the calculation, as data."""
+
+    step: str
+    rule: str
+    values: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """One entitlement event. `value` are its bytes; `effective_on` is the UTC day of the sale's time."""
+
+    entitlement_id: UUID
+    lot: LotKey
+    position: Position
+    cause: Cause
+    replaces: Position | None
+    sale: SaleKey
+    sale_hash: str
+    origin: str
+    sequence: int | None
+    effective_on: date
+    stage: str
+    status: str
+    sold_on: date
+    registry_version: str
+    fineness_permille: str | None
+    fine_weight_g: str | None
+    fine_weight_mg: int
+    lines: tuple[PremiumLine, ...]
+    sources: tuple[SourceWeight, ...]
+    explanation: tuple[Step, ...]
+    value: bytes

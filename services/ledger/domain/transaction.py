@@ -1,0 +1,113 @@
+"""Transactions before they have a place in the log.
+
+Goal: what was decided, for one subject, complete but for leaf index, subject number, time and nonce.
+Method: plain records; adapters/leaf.py turns them into leaves, in several parts where one would be too large.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+from services.ledger.domain.account import AccountKey, SubjectKey
+from services.ledger.domain.entitlement import Entitlement, PremiumLine
+
+
+class TransactionKind(StrEnum):
+    """What happened. The same words as in the contract."""
+
+    PREMIUM = "premium"
+    RESERVED = "reserved"
+    SETTLED = "settled"
+    VOIDED = "voided"
+    RETURNED = "returned"
+    RECEIVED = "received"
+    SUSPENDED = "suspended"
+    ATTESTED = "attested"
+
+
+class Scope(NamedTuple):
+    """What a transfer is about, beside its accounts; what does not apply is None."""
+
+    refiner_id: str | None = None
+    lot_id: str | None = None
+    revision: int | None = None
+    stage: str | None = None
+    scheme_id: str | None = None
+    payer_id: str | None = None
+    role: str | None = None
+
+
+NO_SCOPE = Scope()
+
+
+class TransferDraft(NamedTuple):
+    """One debit, one credit, one amount above zero, in the unit of both accounts."""
+
+    debit: AccountKey
+    credit: AccountKey
+    amount: int
+    scope: Scope
+
+
+class LineKey(NamedTuple):
+    """What a lot's cumulative lines are kept by. Fine gold: role "source", without scheme and payer."""
+
+    organization_id: str
+    role: str
+    unit: str
+    scheme_id: str
+    payer_id: str
+
+
+class LineChange(NamedTuple):
+    """One premium line of a subject before and after. `line` is None if the new entitlement no longer has it."""
+
+    key: LineKey
+    line: PremiumLine | None
+    previous: int
+
+
+class GoldChange(NamedTuple):
+    """Fine gold of a subject in the lot, in milligrams, before and after."""
+
+    previous: int
+    current: int
+
+
+@dataclass(frozen=True, slots=True)
+class CommandCause:
+    """The command behind a transaction, as its leaf names it."""
+
+    command_id: UUID
+    kind: str
+    command_hash: str
+    reservation_id: UUID | None = None
+    booking_key: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """A hash put on record."""
+
+    attestation: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionDraft:
+    """One transaction of one subject. `takes_back` marks money taken from the subject, which makes older views stale."""
+
+    subject: SubjectKey
+    kind: TransactionKind
+    effective_on: date
+    cause: Entitlement | CommandCause
+    transfers: tuple[TransferDraft, ...]
+    lines: tuple[LineChange, ...] = ()
+    gold: GoldChange | None = None
+    attestation: Attestation | None = None
+    takes_back: bool = False

@@ -1,0 +1,196 @@
+"""Load what deciding about a batch needs, in few queries whatever the size of the batch.
+
+Method: the keys of all records go to PostgreSQL as arrays. First what tells repeats, heads and reservations; then the accounts
+and subjects that their postings could touch, a few too many rather than a query for each record. The caller holds the lock
+on the log head, so nothing that is read here can change before the batch commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from services.ledger.domain.account import (
+    AccountKey,
+    SubjectKey,
+    bank,
+    charges,
+    in_transit,
+    payable,
+    receivable,
+    refiner_gold,
+    source_gold,
+    suspense,
+)
+from services.ledger.domain.books import (
+    Accepted,
+    AcceptedDetail,
+    Answered,
+    Balance,
+    Books,
+    LotHead,
+    Reservation,
+    ReservationState,
+    ReservedPart,
+    SubjectCounter,
+)
+from services.ledger.domain.command import Command, Receive, Reserve, Return, Settle, Suspend, Void
+from services.ledger.domain.difference import OWNER_KIND_BY_ROLE, SOURCE_ROLE
+from services.ledger.domain.entitlement import Cause, Entitlement, LotKey, Position, SaleKey
+from services.ledger.domain.transaction import LineKey
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+    from services.runtime.database import Connection
+
+ACCEPTED_BY_SALE: Final = """
+    SELECT e.sale_source, e.sale_id, e.entitlement_id, e.cause, e.sale_hash, e.origin, e.detail, e.recorded_at
+    FROM unnest($1::text[], $2::text[]) AS sale (source, id)
+    JOIN ledger.entitlement AS e ON e.sale_source = sale.source AND e.sale_id = sale.id WHERE e.cause = 'sale'"""
+ACCEPTED_BY_REVISION: Final = """
+    SELECT e.refiner_id, e.lot_id, e.revision, e.calculation, e.entitlement_id, e.cause, e.sale_hash, e.origin, e.detail,
+        e.recorded_at
+    FROM unnest($1::text[], $2::text[], $3::bigint[]) AS lot (refiner_id, lot_id, revision)
+    JOIN ledger.entitlement AS e USING (refiner_id, lot_id, revision)"""
+LOT_HEADS: Final = """
+    SELECT h.refiner_id, h.lot_id, h.revision, h.calculation, h.entitlement_id
+    FROM unnest($1::text[], $2::text[]) AS lot (refiner_id, lot_id) JOIN ledger.lot_head AS h USING (refiner_id, lot_id)"""
+LOT_LINES: Final = """
+    SELECT l.refiner_id, l.lot_id, l.organization_id, l.role, l.unit, l.scheme_id, l.payer_id, l.amount
+    FROM unnest($1::text[], $2::text[]) AS lot (refiner_id, lot_id) JOIN ledger.lot_line AS l USING (refiner_id, lot_id)"""
+COMMANDS: Final = """
+    SELECT command_id, command_hash, code, message, transaction_id, recorded_at
+    FROM ledger.command WHERE command_id = ANY ($1::uuid[])"""
+RESERVATIONS: Final = """
+    SELECT reservation_id, subject_kind, subject_id, unit, state, scheme_ids, payer_ids, amounts
+    FROM ledger.reservation WHERE reservation_id = ANY ($1::uuid[])"""
+BOOKINGS: Final = "SELECT booking_key FROM ledger.booking WHERE booking_key = ANY ($1::text[])"
+ACCOUNTS: Final = """
+    SELECT owner_kind, owner_id, purpose, unit, a.account_id, b.debits, b.credits
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (owner_kind, owner_id, purpose, unit)
+    JOIN ledger.account AS a USING (owner_kind, owner_id, purpose, unit) JOIN ledger.balance AS b USING (account_id)"""
+SUBJECTS: Final = """
+    SELECT kind, id, s.last_number, s.last_negative_number
+    FROM unnest($1::text[], $2::text[]) AS k (kind, id) JOIN ledger.subject AS s USING (kind, id)"""
+
+
+async def load_books(conn: Connection, entitlements: Sequence[Entitlement], commands: Sequence[Command]) -> Books:
+    """Load the books for these records."""
+    books = Books()
+    if entitlements:
+        await _load_sales(conn, books, entitlements)
+        await _load_lots(conn, books, entitlements)
+    if commands:
+        await _load_commands(conn, books, commands)
+    await _load_accounts(conn, books, entitlements, commands)
+    return books
+
+
+async def _load_sales(conn: Connection, books: Books, entitlements: Sequence[Entitlement]) -> None:
+    sales = {entitlement.sale for entitlement in entitlements}
+    for row in await conn.fetch(ACCEPTED_BY_SALE, *_columns(sales, 2)):
+        books.accepted_by_sale[SaleKey(row["sale_source"], row["sale_id"])] = _accepted(row)
+    revisions = {(*entitlement.lot, entitlement.position.revision) for entitlement in entitlements}
+    for row in await conn.fetch(ACCEPTED_BY_REVISION, *_columns(revisions, 3)):
+        accepted = _accepted(row)
+        lot = LotKey(row["refiner_id"], row["lot_id"])
+        books.accepted_by_position[lot, Position(row["revision"], row["calculation"])] = accepted
+        if accepted.cause is Cause.SALE:
+            books.sale_by_revision[lot, row["revision"]] = accepted
+
+
+async def _load_lots(conn: Connection, books: Books, entitlements: Sequence[Entitlement]) -> None:
+    for row in await conn.fetch(LOT_HEADS, *_columns({entitlement.lot for entitlement in entitlements}, 2)):
+        lot = LotKey(row["refiner_id"], row["lot_id"])
+        books.lot_heads[lot] = LotHead(Position(row["revision"], row["calculation"]), row["entitlement_id"])
+        books.lot_lines[lot] = {}
+    if books.lot_heads:
+        for row in await conn.fetch(LOT_LINES, *_columns(books.lot_heads, 2)):
+            refiner_id, lot_id, organization_id, role, unit, scheme_id, payer_id, amount = row
+            key = LineKey(organization_id, role, unit, scheme_id, payer_id)
+            books.lot_lines[LotKey(refiner_id, lot_id)][key] = amount
+    books.stored_lines = dict(books.lot_lines)
+
+
+async def _load_commands(conn: Connection, books: Books, commands: Sequence[Command]) -> None:
+    for row in await conn.fetch(COMMANDS, [command.command_id for command in commands]):
+        books.commands[row["command_id"]] = Answered(
+            row["command_hash"], row["code"], row["message"], row["transaction_id"], row["recorded_at"]
+        )
+    orders = [command.order for command in commands]
+    reservation_ids = [order.reservation_id for order in orders if isinstance(order, Reserve | Settle | Void | Return)]
+    for row in await conn.fetch(RESERVATIONS, reservation_ids):
+        parts = zip(row["scheme_ids"], row["payer_ids"], row["amounts"], strict=True)
+        books.reservations[row["reservation_id"]] = Reservation(
+            SubjectKey(row["subject_kind"], row["subject_id"]),
+            row["unit"],
+            tuple(ReservedPart(scheme_id, payer_id, amount) for scheme_id, payer_id, amount in parts),
+            ReservationState(row["state"]),
+        )
+    booking_keys = [order.booking_key for order in orders if isinstance(order, Settle | Return | Receive | Suspend)]
+    books.bookings.update(row["booking_key"] for row in await conn.fetch(BOOKINGS, booking_keys))
+
+
+async def _load_accounts(
+    conn: Connection, books: Books, entitlements: Sequence[Entitlement], commands: Sequence[Command]
+) -> None:
+    accounts: set[AccountKey] = set()
+    subjects: set[SubjectKey] = {command.subject for command in commands}
+    for entitlement in entitlements:
+        if entitlement.sources:
+            accounts.add(refiner_gold(entitlement.lot.refiner_id))
+        for source in entitlement.sources:
+            accounts.add(source_gold(source.organization_id))
+            subjects.add(SubjectKey("org", source.organization_id))
+        for line in entitlement.lines:
+            subject = SubjectKey(OWNER_KIND_BY_ROLE[line.role], line.organization_id)
+            subjects.add(subject)
+            accounts.add(payable(subject, line.currency))
+            accounts.add(receivable(line.payer_id, line.currency))
+    for lot, lines in books.lot_lines.items():
+        for key in lines:
+            subject = SubjectKey(OWNER_KIND_BY_ROLE[key.role], key.organization_id)
+            subjects.add(subject)
+            if key.role == SOURCE_ROLE:
+                accounts.add(refiner_gold(lot.refiner_id))
+                accounts.add(source_gold(key.organization_id))
+            else:
+                accounts.add(payable(subject, key.unit))
+                accounts.add(receivable(key.payer_id, key.unit))
+    accounts.update(_accounts_of_commands(books, commands))
+    for row in await conn.fetch(ACCOUNTS, *_columns(accounts, 4)):
+        owner_kind, owner_id, purpose, unit, account_id, debits, credits_ = row
+        books.balances[AccountKey(owner_kind, owner_id, purpose, unit)] = Balance(account_id, debits, credits_)
+    for row in await conn.fetch(SUBJECTS, *_columns(subjects, 2)):
+        kind, id_, last_number, last_negative_number = row
+        books.subjects[SubjectKey(kind, id_)] = SubjectCounter(last_number, last_negative_number)
+
+
+def _accounts_of_commands(books: Books, commands: Sequence[Command]) -> Iterable[AccountKey]:
+    """Every account that one of the commands could touch in any unit that the batch knows: there are few of both."""
+    units = {reservation.unit for reservation in books.reservations.values()}
+    units |= {command.order.unit for command in commands if isinstance(command.order, Reserve | Receive | Suspend)}
+    for unit in units:
+        yield from (bank(unit), charges(unit), suspense(unit))
+        for subject in {command.subject for command in commands}:
+            if subject.kind == "payer":
+                yield receivable(subject.id, unit)
+            else:
+                yield from (payable(subject, unit), in_transit(subject, unit))
+
+
+def _accepted(row: Record) -> Accepted:
+    return Accepted(
+        row["entitlement_id"],
+        Cause(row["cause"]),
+        row["sale_hash"],
+        row["origin"],
+        AcceptedDetail(row["detail"]),
+        row["recorded_at"],
+    )
+
+
+def _columns(rows: Iterable[tuple[object, ...]], width: int) -> list[tuple[object, ...]]:
+    """Rows in order (locks and index pages are then visited in order) as one array for each column."""
+    return list(zip(*sorted(rows), strict=True)) or [()] * width

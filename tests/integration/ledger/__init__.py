@@ -1,0 +1,1 @@
+"""The ledger against a real PostgreSQL, and against Kafka where its process runs."""
