@@ -51,8 +51,13 @@ class DeadLetter:
     origin: Origin
     at: datetime
 
-    def to_message(self, *, service: str, key: bytes | None, value: bytes | None, headers: Headers) -> Message:
-        """The message for the dead-letter topic: original bytes untouched, the reason in headers."""
+    def to_message(
+        self, *, service: str, key: bytes | None, value: bytes | None, headers: Headers, read_from: str | None = None
+    ) -> Message:
+        """The message for the dead-letter topic: original bytes untouched, the reason in headers.
+
+        `read_from` is the topic that the bytes are from, where it is not the origin's: an entitlement's origin is its sale.
+        """
         kept = tuple((name, content) for name, content in headers if not name.startswith(PREFIX))
         reason = (
             (CODE, self.code.encode()),
@@ -61,7 +66,7 @@ class DeadLetter:
             (ORIGIN, str(self.origin).encode()),
             (AT, self.at.isoformat().encode()),
         )
-        return Message(dead_letters(self.origin.topic, service), key, value or b"", kept + reason)
+        return Message(dead_letters(read_from or self.origin.topic, service), key, value or b"", kept + reason)
 
     @classmethod
     def from_headers(cls, headers: Headers) -> DeadLetter:

@@ -12,6 +12,7 @@ from prometheus_client.metrics import MetricWrapperBase
 import services
 from schemas.ledger_transaction import OutcomeCode
 from schemas.rejection_code import RejectionCode
+from services.ledger.domain.post_entitlement import EntitlementRefusal
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,5 +39,5 @@ def test_every_metric_has_exactly_one_row_in_the_metrics_page() -> None:
 
 
 def test_every_code_has_a_row_in_the_errors_page() -> None:
-    codes = {code.value for code in (*RejectionCode, *OutcomeCode)}
+    codes = {code.value for code in (*RejectionCode, *OutcomeCode, *EntitlementRefusal)}
     assert codes == set(first_column("errors.md"))
