@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -77,7 +78,11 @@ def write(texts: Mapping[str, str], folder: Path) -> None:
 def _write_compressed(path: Path, content: bytes) -> None:
     if path.exists() and gzip.decompress(path.read_bytes()) == content:
         return
-    path.write_bytes(gzip.compress(content, COMPRESSION, mtime=0))
+    packed = io.BytesIO()
+    # gzip.compress writes another header in Python 3.13 than in 3.11; GzipFile writes the same in both.
+    with gzip.GzipFile(filename="", mode="wb", compresslevel=COMPRESSION, fileobj=packed, mtime=0) as archive:
+        archive.write(content)
+    path.write_bytes(packed.getvalue())
 
 
 def _line(event: SaleEvent) -> str:
