@@ -85,13 +85,13 @@ async def read_json(request: web.Request) -> dict[str, Any]:
     return body
 
 
-def _authenticate(tokens: ActorTokens) -> Any:
+def _authenticate(tokens: ActorTokens | None) -> Any:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path in OPEN_PATHS:
             return await handler(request)
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        actor = tokens.actor(token) if scheme == "Bearer" and token else None
+        actor = tokens.actor(token) if tokens and scheme == "Bearer" and token else None
         if actor is None:
             return refusal("UNKNOWN_ACTOR", "send the bearer token of one of the programme's actors", status=401)
         request[ACTOR] = actor
@@ -118,9 +118,14 @@ async def _metrics(_request: web.Request) -> web.Response:
 
 
 async def serve(
-    address: ListenAddress, *, tokens: ActorTokens, live: Check, ready: Check, routes: list[web.RouteDef] | None = None
+    address: ListenAddress,
+    *,
+    live: Check,
+    ready: Check,
+    tokens: ActorTokens | None = None,
+    routes: list[web.RouteDef] | None = None,
 ) -> web.AppRunner:
-    """Start listening and return the runner, to be cleaned up by the caller.
+    """Start listening and return the runner, to be cleaned up by the caller. Without `tokens` nobody may do anything.
 
     `live` and `ready` return None when all is well, else what is wrong in a few words.
     """

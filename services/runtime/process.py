@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Final
+from typing import Final, NoReturn
 
 import uvloop
 
@@ -34,11 +34,16 @@ def run_service(name: str, main: Callable[[asyncio.Event], Awaitable[None]]) -> 
         sys.stderr.write(f"{name}: {error}\n")
         sys.exit(EXIT_SETTINGS)
     except BaseException:
-        log.exception("%s ends on what it did not expect; nothing of it was acknowledged", name)
-        # Not sys.exit: threads and pending tasks of a broken process must not get the chance to acknowledge anything.
-        logging.shutdown()
-        os._exit(EXIT_UNEXPECTED)
+        end_unexpected(name)
     sys.exit(0)
+
+
+def end_unexpected(name: str) -> NoReturn:
+    """Log the exception that is being handled and end the process at once, with exit 70."""
+    log.exception("%s ends on what it did not expect; nothing of it was acknowledged", name)  # noqa: LOG004  called in one
+    # Not sys.exit: threads and pending tasks of a broken process must not get the chance to acknowledge anything.
+    logging.shutdown()
+    os._exit(EXIT_UNEXPECTED)
 
 
 async def _until_stopped(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
