@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-from iso4217 import Currency
+from schemas import currencies
 
 # ActiveOrHistoricCurrencyAndAmount: at most 18 digits, no sign; xsd:decimal also allows "12." and ".05", which banks refuse.
 _AMOUNT: Final = re.compile(r"\+?([0-9]{1,18})(?:\.([0-9]{1,17}))?")
@@ -19,12 +19,9 @@ class CurrencyUnknownError(ValueError):
 def minor_digits(currency: str) -> int:
     """Digits behind the point of a currency. Raises CurrencyUnknownError, also for metals and funds that have none."""
     try:
-        digits = Currency(currency).exponent
-    except ValueError as error:
-        raise CurrencyUnknownError(f"{currency!r} is not an ISO 4217 currency") from error
-    if digits is None:
-        raise CurrencyUnknownError(f"{currency!r} has no minor units in ISO 4217")
-    return digits
+        return currencies.minor_digits(currency)
+    except KeyError as error:
+        raise CurrencyUnknownError(f"{currency!r} is no currency of ISO 4217 with minor units") from error
 
 
 def amount_text(amount_minor: int, currency: str) -> str:

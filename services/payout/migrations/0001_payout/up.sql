@@ -42,10 +42,12 @@ CREATE TABLE payout.ledger_transaction (
     effective_on date NOT NULL,
     refiner_id text COLLATE "C",
     lot_id text COLLATE "C",
-    revision int,
+    revision bigint,
     command_id uuid,
     leaf bytea NOT NULL,
     UNIQUE (subject_kind, subject_id, subject_number));
+-- A leaf carries a nonce and hashes; trying to compress it costs more than it saves.
+ALTER TABLE payout.ledger_transaction ALTER COLUMN leaf SET STORAGE EXTERNAL;
 CREATE INDEX ledger_transaction_by_id ON payout.ledger_transaction (transaction_id);
 CREATE INDEX ledger_transaction_of_lot ON payout.ledger_transaction (subject_kind, subject_id, refiner_id, lot_id)
     WHERE lot_id IS NOT NULL;
@@ -76,7 +78,7 @@ CREATE TABLE payout.open_item (
     amount_minor bigint NOT NULL CHECK (amount_minor <> 0),
     refiner_id text COLLATE "C" NOT NULL,
     lot_id text COLLATE "C" NOT NULL,
-    revision int NOT NULL,
+    revision bigint NOT NULL,
     stage text NOT NULL,
     effective_on date NOT NULL,
     order_id uuid,

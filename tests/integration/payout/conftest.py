@@ -1,0 +1,48 @@
+"""A programme with its ledger, its payout and its bank, for each test anew."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+import services
+from premia.local.stack import LocalStack
+from services.runtime.database import open_pool
+from services.runtime.migrations import migrate
+from tests.conftest import environment_with_database
+from tests.integration.payout.books import Books, registry_file
+from tests.mock_bank import MockBank, running_mock_bank
+
+BANK_OPENS: str = "2025-03-27T09:00"
+
+
+@pytest.fixture
+def bank(tmp_path: Path) -> Iterator[MockBank]:
+    with running_mock_bank(tmp_path, clock=BANK_OPENS) as running:
+        yield running
+
+
+@pytest.fixture
+async def books(servers: LocalStack, new_database: Callable[[], str], bank: MockBank) -> AsyncIterator[Books]:
+    """Migrated databases, a registry that was applied, and verified accounts for nobody yet."""
+    environment = environment_with_database(servers, new_database())
+    admin = await asyncpg.connect(environment["DATABASE_URL"])
+    folder = Path(services.__path__[0])
+    for schema, login in (("ledger", "premia_ledger"), ("payout", "premia_payout")):
+        await migrate(admin, schema=schema, folder=folder / schema / "migrations")
+        if not await admin.fetchval("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", login):
+            await admin.execute(f"CREATE ROLE {login} LOGIN PASSWORD '{servers.state.passwords[login]}'")
+        await admin.execute(f"GRANT {schema}_writer TO {login}")
+    await admin.close()
+    ledger = await open_pool(environment["PREMIA_LEDGER_DATABASE_URL"])
+    payout = await open_pool(environment["PREMIA_PAYOUT_DATABASE_URL"])
+    try:
+        books = Books(ledger, payout, bank)
+        await books.apply_registry(registry_file())
+        yield books
+    finally:
+        ledger.terminate()
+        payout.terminate()
