@@ -163,14 +163,14 @@ class LocalStack:
         self._state = None
 
     def start_services(self, names: Iterable[str] = SERVICES) -> None:
-        """Start services and wait until each says it is ready."""
+        """Start services and wait until each is up. The calculator may still wait for a registry, which comes after it."""
         names = tuple(names)
         processes = self.supervisor.processes()
         wanted = [name for name in names if not processes[name].runs]
         self._refuse_taken_ports(wanted)
         for name in wanted:
             self.supervisor.start_program(name)
-        self.wait_ready(names)
+        self._wait(names, self.is_up, START_TIMEOUT_S)
 
     def stop_service(self, name: str) -> None:
         """Stop one program as `down` would, and leave the rest."""
@@ -213,10 +213,17 @@ class LocalStack:
             case "bank":
                 return bank_of(self.data_dir, self.environment()["PREMIA_BANK_URL"]).answers()
             case _:
-                return _says_ready(ports[name])
+                return _says_yes(ports[name], "/healthz/ready")
+
+    def is_up(self, name: str) -> bool:
+        """Whether a service runs and makes progress, though it may wait for something; of other programs as `is_ready`."""
+        return _says_yes(self.state.ports[name], "/healthz/live") if name in SERVICES else self.is_ready(name)
 
     def wait_ready(self, names: Iterable[str], timeout_s: float = START_TIMEOUT_S) -> None:
         """Return when all are ready. Raises StackUnreachable with a program's last log lines if it gave up or time is over."""
+        self._wait(names, self.is_ready, timeout_s)
+
+    def _wait(self, names: Iterable[str], condition: Callable[[str], bool], timeout_s: float) -> None:
         waiting = list(names)
         deadline = time.monotonic() + timeout_s
         titles = ", ".join(PROGRAMS[name].title for name in waiting)
@@ -224,7 +231,7 @@ class LocalStack:
             while waiting:
                 processes = self.processes()
                 for name in list(waiting):
-                    if name in processes and processes[name].runs and self.is_ready(name):
+                    if name in processes and processes[name].runs and condition(name):
                         waiting.remove(name)
                     elif name not in processes or processes[name].given_up:
                         raise StackUnreachable(self._did_not_come_up(name, "does not start"))
@@ -384,10 +391,10 @@ def _listens(address: str) -> bool:
         return False
 
 
-def _says_ready(port: int) -> bool:
+def _says_yes(port: int, path: str) -> bool:
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S)
     try:
-        connection.request("GET", "/healthz/ready")
+        connection.request("GET", path)
         return connection.getresponse().status == HTTP_OK
     except (OSError, http.client.HTTPException):
         return False
