@@ -114,9 +114,9 @@ class JarCache:
             self._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=self._folder, prefix="fetching-") as staging:
                 self._fetch(missing, Path(staging), total_bytes)
-        except PermissionError as error:
+        except OSError as error:  # a closed folder, a full disk; what the network does comes as StackUnreachable
             raise MachineNotReady(
-                f"cannot write {error.filename}: {error.strerror}; set XDG_CACHE_HOME to another folder"
+                f"cannot write {self._folder}: {error.strerror}; set XDG_CACHE_HOME to another folder"
             ) from error
         self._remember(self._jars)
 
@@ -141,7 +141,7 @@ class JarCache:
     def _remembered(self) -> dict[str, list[object]]:
         try:
             remembered: dict[str, list[object]] = json.loads((self._folder / REMEMBERED).read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return {}
         return remembered
 
