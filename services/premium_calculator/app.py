@@ -48,6 +48,7 @@ class CalculatorApp(BatchApp):
             topic_allow_declare=False,
             topic_disable_leader=True,
             agent_supervisor=CrashingSupervisor,
+            table_standby_replicas=0,  # with it Faust takes Kafka's own round-robin assignor, not the one for tables
             stream_wait_empty=False,
             stream_buffer_maxsize=BUFFERED_BATCHES_MAX,
             stream_recovery_delay=0.0,

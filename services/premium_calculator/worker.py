@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import time
 from contextlib import suppress
@@ -18,6 +19,7 @@ from datetime import UTC, datetime
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from faust.exceptions import ConsumerNotStarted
+from faust.types import TP
 
 from schemas.message import Message
 from services.premium_calculator.adapters.sale_answer import answer
@@ -74,7 +76,6 @@ class Worker:
             BATCH_SECONDS.observe(time.perf_counter() - started)
 
     async def _stop(self, app: CalculatorApp) -> None:
-        self.progress.assigned = False
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_BATCH_S):
                 await self._one_batch.acquire()  # and keep it: no batch begins any more
@@ -90,7 +91,15 @@ class Worker:
         """What is missing before sales are calculated, or None."""
         if not self._feed.loaded.is_set():
             return "no registry yet: sales wait until `premia registry apply` has published one"
-        return None if self.progress.assigned else "no partitions of sales are assigned yet"
+        return None if self._assigned() else "no partitions of sales are assigned yet"
+
+    def _assigned(self) -> set[TP]:
+        if self._app is None:
+            return set()
+        try:
+            return self._app.batch_consumer.assignment()
+        except ConsumerNotStarted:
+            return set()
 
     async def measure(self) -> None:
         """Keep lag and progress up to date until cancelled.
@@ -108,14 +117,11 @@ class Worker:
             await observer.stop()
 
     async def _measure(self, observer: AIOKafkaConsumer) -> None:
-        if self._app is None:
+        assigned = self._assigned()
+        if self._app is None or not assigned:
+            LAG_RECORDS.set(math.nan)  # unknown is not none
             return
         consumer = self._app.batch_consumer
-        try:
-            assigned = consumer.assignment()
-        except ConsumerNotStarted:
-            return
-        self.progress.assigned = bool(assigned)
         try:
             async with asyncio.timeout(MEASURE_TIMEOUT_S):
                 ends = await observer.end_offsets([TopicPartition(*partition) for partition in assigned])
