@@ -291,7 +291,7 @@ def _year_to_date(statement: Statement, balance: StatementBalance, text: LocaleT
 def _lot_groups(statement: Statement, balance: StatementBalance, text: LocaleText) -> tuple[LotGroup, ...]:
     shown: list[tuple[StatementPosting, tuple[StatementLine, ...]]] = []
     for posting in statement.postings:
-        lines = tuple(line for line in posting.lines if line.currency == balance.currency and line.counts_as == "premium")
+        lines = tuple(line for line in posting.lines if line.currency == balance.currency and _is_shown(line))
         # Gold without any line of money stands with the first currency.
         if lines or (not posting.lines and balance is statement.balances[0]):
             shown.append((posting, lines))
