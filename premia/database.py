@@ -59,5 +59,5 @@ def run(main: Coroutine[Any, Any, _Result]) -> _Result:
     """Run a command's coroutine. Raises Unreachable (exit 3) if the connection breaks."""
     try:
         return asyncio.run(main)
-    except (asyncpg.ConnectionDoesNotExistError, ConnectionError) as error:
+    except (asyncpg.ConnectionDoesNotExistError, ConnectionResetError) as error:
         raise Unreachable(f"PostgreSQL went away: {error}") from error
