@@ -15,6 +15,8 @@ from schemas.topics import LEDGER_TRANSACTIONS, REGISTRY, REGISTRY_PRIVATE
 from services.payout.adapters.bank_intake import BankIntake
 from services.payout.adapters.http_api import Api, utc_now
 from services.payout.adapters.ledger_topic import read_ledger_record
+from services.payout.adapters.statement_office import StatementOffice
+from services.payout.adapters.statement_printer import StatementPrinter
 from services.payout.bank.errors import BankFileConflictError, BankFolderUnusableError
 from services.payout.limits import (
     BANK_POLL_INTERVAL_S,
@@ -52,6 +54,7 @@ async def main(stop: asyncio.Event) -> None:
     address = listen_address("PREMIA_PAYOUT_HTTP")
     tokens = ActorTokens(Path(required("PREMIA_ACTOR_TOKENS")))
     outgoing, incoming = folder("PREMIA_BANK_OUTGOING"), folder("PREMIA_BANK_INCOMING")
+    documents = folder("PREMIA_DOCUMENTS_DIR")
     pool = await open_pool(required("PREMIA_PAYOUT_DATABASE_URL"))
     producer = await start_producer()
     wake_relay, wake_sender = asyncio.Event(), asyncio.Event()
@@ -64,7 +67,9 @@ async def main(stop: asyncio.Event) -> None:
         registry = await load_registry(conn)
     ledger, registry_topics = _subscriptions(registry, committed)
     intake = BankIntake(pool, registry, incoming, utc_now, committed)
-    api = Api(pool, registry, intake, committed)
+    printer = StatementPrinter()
+    office = StatementOffice(pool, registry, documents, printer, utc_now, committed)
+    api = Api(pool, registry, intake, office, committed)
 
     def live() -> str | None:
         return ledger.progress.stalled() or registry_topics.progress.stalled()
@@ -94,6 +99,7 @@ async def main(stop: asyncio.Event) -> None:
         )
     finally:
         await runner.cleanup()
+        printer.close()
         await producer.stop()
         pool.terminate()
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from schemas.contract import Contract
 from schemas.identifiers import Country, Text
-from schemas.registry import Address, PaymentAccount, TaxId
+from schemas.registry import Address, TaxId
 from services.payout.bank.character_set import shortened_name
 from services.payout.bank.credit_transfer import BankByBic, CreditTransfer, PostalAddress, account_number
 
@@ -29,17 +29,6 @@ class PayeeDetails(Contract):
     bank_country: Country | None = None
     address: Address
     tax_id: TaxId | None = None
-
-
-def details_of(account: PaymentAccount, address: Address, tax_id: TaxId | None) -> PayeeDetails:
-    """Details as the registry claims them. Raises pydantic.ValidationError if the bank is not named by its BIC."""
-    return PayeeDetails.model_validate(
-        {
-            **account.model_dump(include={"holder", "account", "kind", "bic", "bank_name", "bank_town", "bank_country"}),
-            "address": address.model_dump(),
-            "tax_id": None if tax_id is None else tax_id.model_dump(),
-        }
-    )
 
 
 def credit_transfer(

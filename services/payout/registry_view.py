@@ -1,9 +1,9 @@
 """What payout knows of the registry: who takes part, who may act, which account pays.
 
 Goal: decisions read one whole registry, never half an apply.
-Method: events are kept in the database in their order, and taken by the same assembler as everywhere; only markers switch. Private
-records (addresses, accounts as the file claims them) take effect as they come: they verify nothing. One view lives in memory
-for as long as the process; taking an event twice changes nothing, so that a batch may be rolled back and read again.
+Method: events are kept in the database in their order, and taken by the same assembler as everywhere; only markers switch.
+Private records (addresses, accounts as the file claims them) take effect as they come: they verify nothing. One view lives in
+memory for as long as the process; taking an event twice changes nothing, so that a batch may be rolled back and read again.
 Source: design, section 4; schemas/registry_log.py.
 """
 
@@ -19,6 +19,7 @@ from schemas.registry_log import (
     read_private_record,
     read_registry_event,
 )
+from schemas.scheme import Scheme
 from services.payout.bank.amount import amount_minor_from_text
 
 if TYPE_CHECKING:
@@ -69,6 +70,10 @@ class RegistryView:
     def organizations(self) -> Sequence[Organization]:
         """All organizations of all kinds."""
         return () if self._assembler.current is None else tuple(self._assembler.current.organizations.values())
+
+    def scheme(self, scheme_id: str, version: str) -> Scheme | None:
+        """The terms of one version of a scheme."""
+        return None if self._assembler.current is None else self._assembler.current.schemes.get(f"{scheme_id}@{version}")
 
     def payer_ids(self) -> list[str]:
         """The payers whose money may arrive."""

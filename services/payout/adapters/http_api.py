@@ -1,12 +1,13 @@
 """Payout's HTTP API: what persons decide, and what they and other programs read.
 
 Goal: every change is made by a named actor; a refusal says what to do.
-Method: one handler for each endpoint, each a use case in its own SQL transaction. Refusals are values with codes, answered with the
-HTTP status that fits the code. Bulk requests answer for each entry, so that one bad entry stops no other.
+Method: one handler for each endpoint, each a use case in its own SQL transaction. Refusals are values with codes, answered
+with the HTTP status that fits the code. Bulk requests answer for each entry, so that one bad entry stops no other.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,13 +15,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from services.payout.adapters.document_store import read_document
 from services.payout.adapters.http_requests import (
     AccountProposals,
     AccountVerifications,
     CycleRequest,
+    StatementRequest,
     read_request,
     uuid_in_path,
 )
+from services.payout.adapters.statement_office import StatementOffice, StatementsAsked
 from services.payout.errors import RefusalCode, Refused
 from services.payout.registry_view import RegistryView
 from services.payout.use_cases.approve_cycle import approve_cycle
@@ -29,7 +33,7 @@ from services.payout.use_cases.prepare_cycle import prepare_cycle
 from services.payout.use_cases.propose_account import propose_account
 from services.payout.use_cases.read_accounts import read_accounts
 from services.payout.use_cases.read_cycles import read_cycle, read_cycles, read_orders
-from services.payout.use_cases.read_money import read_holds, read_organization, read_summary
+from services.payout.use_cases.read_money import read_holds, read_organization, read_statements, read_summary
 from services.payout.use_cases.verify_account import verify_account
 from services.runtime.http import ACTOR, RefusedError, json_response
 
@@ -51,6 +55,9 @@ STATUS: Final = {
 }
 CONFLICT: Final = 409  # everything else: it does not fit what is there
 CREATED: Final = 201
+DOCUMENT_FORM: Final = """
+    SELECT CASE WHEN pdf_sha256 = $1 THEN 'application/pdf' ELSE 'application/json' END
+    FROM payout.statement WHERE pdf_sha256 = $1 OR json_sha256 = $1 LIMIT 1"""
 
 
 def utc_now() -> datetime:
@@ -65,6 +72,7 @@ class Api:
     pool: Pool
     registry: RegistryView
     intake: BankIntake
+    office: StatementOffice
     committed: Callable[[], None]
 
     def routes(self) -> list[web.RouteDef]:
@@ -76,6 +84,9 @@ class Api:
             web.post("/v1/accounts/propose", self.propose),
             web.post("/v1/accounts/verify", self.verify),
             web.post("/v1/bank/scan", self.scan_bank),
+            web.post("/v1/statements", self.post_statements),
+            web.get("/v1/statements", self.get_statements),
+            web.get("/v1/documents/{sha256}", self.get_document),
             web.get("/v1/cycles", self.get_cycles),
             web.get("/v1/cycles/{cycle_id}", self.get_cycle),
             web.get("/v1/orders", self.get_orders),
@@ -118,7 +129,7 @@ class Api:
         asked = await read_request(request, AccountProposals)
         answers: list[dict[str, Any]] = []
         for entry in asked.accounts:
-            details = None if entry.details == "registry" else entry.details
+            details = None if isinstance(entry.details, str) else entry.details.model_dump()
 
             async def one(conn: Any, entry: Any = entry, details: Any = details) -> Any:
                 return await propose_account(
@@ -161,6 +172,29 @@ class Api:
     async def scan_bank(self, _request: web.Request) -> web.Response:
         """POST /v1/bank/scan: read all files that lie in the bank's folder now; answers when they are read."""
         return json_response({"files": await self.intake.scan()})
+
+    async def post_statements(self, request: web.Request) -> web.Response:
+        """POST /v1/statements {"period": {"from", "to"}, "organizations": "paid" | "all" | […]}: an answer for each payee."""
+        asked = await read_request(request, StatementRequest)
+        outcome = await self.office.issue(
+            StatementsAsked(asked.period.first, asked.period.last, asked.issued_on, asked.organizations), request[ACTOR]
+        )
+        return json_response({"statements": _done(outcome)})
+
+    async def get_statements(self, request: web.Request) -> web.Response:
+        """GET /v1/statements?organization=."""
+        async with self.pool.acquire() as conn:
+            return json_response({"statements": await read_statements(conn, request.query.get("organization"))})
+
+    async def get_document(self, request: web.Request) -> web.Response:
+        """GET /v1/documents/{sha256}: the PDF or JSON of a statement, by its hash."""
+        digest = request.match_info["sha256"]
+        async with self.pool.acquire() as conn:
+            form = await conn.fetchval(DOCUMENT_FORM, digest)
+        content = None if form is None else await asyncio.to_thread(read_document, self.office.documents, digest)
+        if content is None:
+            raise _refused(Refused(RefusalCode.DOCUMENT_UNKNOWN, f"no statement has a document {digest}"))
+        return web.Response(body=content, content_type=form)
 
     async def get_cycles(self, _request: web.Request) -> web.Response:
         """GET /v1/cycles."""

@@ -10,10 +10,10 @@ from pydantic import Field, ValidationError
 
 from schemas.contract import Contract, first_fault
 from schemas.currencies import Currency
-from schemas.identifiers import Id, IsoDate, Text
+from schemas.identifiers import Country, Id, IsoDate, Text
+from schemas.registry import Address, TaxId
 from services.payout.errors import RefusalCode
 from services.payout.limits import BULK_ENTRIES_MAX
-from services.payout.payee_details import PayeeDetails
 from services.runtime.http import RefusedError, read_json
 
 _Request = TypeVar("_Request", bound=Contract)
@@ -25,12 +25,26 @@ class CycleRequest(Contract):
     on: IsoDate
 
 
+class ProposedDetails(Contract):
+    """An account as a person gives it. Address and tax id are the registry's unless they are given."""
+
+    holder: Text
+    account: Text
+    kind: Literal["current", "savings"] | None = None
+    bic: Text
+    bank_name: Text | None = None
+    bank_town: Text | None = None
+    bank_country: Country | None = None
+    address: Address | None = None
+    tax_id: TaxId | None = None
+
+
 class AccountProposal(Contract):
     """An account to pay to: its details, or "registry" for what the registry claims."""
 
     organization_id: Id
     currency: Currency
-    details: PayeeDetails | Literal["registry"] = "registry"
+    details: ProposedDetails | Literal["registry"] = "registry"
 
 
 class AccountProposals(Contract):
@@ -65,6 +79,7 @@ class StatementRequest(Contract):
     """Statements of a period: for the organizations that were paid in it, for all that have postings, or for those named."""
 
     period: StatementPeriod
+    issued_on: IsoDate | None = None  # the business day of issue; today where it is left out
     organizations: Literal["paid", "all"] | Annotated[tuple[Id, ...], Field(min_length=1, max_length=BULK_ENTRIES_MAX)] = "paid"
 
 

@@ -18,6 +18,8 @@ from pydantic import ValidationError
 
 from schemas.canonical_json import canonical_json
 from schemas.cloudevents import CloudEventAttributes
+from schemas.currencies import minor_digits
+from schemas.fixed_point import FRACTION_DIGITS_MAX, scaled_e12
 from schemas.ledger_command import LEDGER_COMMAND_TYPE, LedgerCommand, OwnerKind
 from schemas.ledger_transaction import (
     FINE_GOLD,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
 
 SOURCE: Final = "/payout"
+E12_PER_MILLIGRAM: Final = 10**9  # weights have three decimals, so nothing is lost
 _PAYEES: Final = frozenset({OwnerKind.ORG, OwnerKind.FUND})
 _OWED: Final = frozenset({Purpose.PAYABLE, Purpose.IN_TRANSIT})
 _Value = TypeVar("_Value")
@@ -84,6 +87,8 @@ class ReadTransaction:
     refiner_id: str | None
     lot_id: str | None
     revision: int | None
+    stage: str | None
+    gold_mg: int | None
     command_id: UUID | None
     postings: tuple[Posting, ...]
     deltas: tuple[PremiumDelta, ...]
@@ -127,6 +132,12 @@ def ledger_command_message(command: LedgerCommand, at: datetime) -> Message:
     )
 
 
+def ledger_amount_minor(text: str, currency: str) -> int:
+    """Minor units of an amount as the ledger writes it: signed, with exactly the currency's digits."""
+    unit: int = 10 ** (FRACTION_DIGITS_MAX - minor_digits(currency))
+    return scaled_e12(text) // unit
+
+
 def _transaction(leaf: LedgerTransaction, value: bytes) -> ReadTransaction:
     cause = leaf.cause
     lot = cause if isinstance(cause, EntitlementCause) else None
@@ -149,11 +160,19 @@ def _transaction(leaf: LedgerTransaction, value: bytes) -> ReadTransaction:
         refiner_id=None if lot is None else lot.refiner_id,
         lot_id=None if lot is None else lot.lot_id,
         revision=None if lot is None else lot.revision,
+        stage=None if lot is None else lot.stage,
+        gold_mg=None
+        if leaf.gold is None
+        else _milligrams(leaf.gold.fine_weight_g) - _milligrams(leaf.gold.previous_fine_weight_g),
         command_id=cause.command_id if isinstance(cause, CommandCause) else None,
         postings=tuple(postings),
         deltas=tuple(deltas),
         leaf=value,
     )
+
+
+def _milligrams(grams: str) -> int:
+    return scaled_e12(grams) // E12_PER_MILLIGRAM
 
 
 def _owed(leaf: LedgerTransaction, transfer: Transfer, position: int) -> list[Posting]:

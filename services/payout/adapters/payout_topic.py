@@ -26,26 +26,31 @@ SOURCE: Final = "/payout"
 def cycle_result_message(event: CycleResult, at: datetime) -> Message:
     """The result of a cycle for one organization and currency."""
     id_ = f"{event.cycle_id}/{event.organization_id}/{event.currency}/{event.outcome}/{event.code or event.order_id}"
-    return _message(PAYOUT_EVENTS, PAYOUT_EVENT_TYPE, id_, event.organization_id, event, at)
+    return _message(PAYOUT_EVENTS, _attributes(PAYOUT_EVENT_TYPE, id_, at), event.organization_id, event)
 
 
 def order_state_message(event: OrderStateChange) -> Message:
     """An order's new state. An order is in each state once, so order and state are the event's id."""
-    return _message(PAYOUT_EVENTS, PAYOUT_EVENT_TYPE, f"{event.order_id}/{event.state}", event.organization_id, event, event.at)
+    attributes = _attributes(PAYOUT_EVENT_TYPE, f"{event.order_id}/{event.state}", event.at)
+    return _message(PAYOUT_EVENTS, attributes, event.organization_id, event)
 
 
 def account_state_message(event: AccountStateChange) -> Message:
     """An account's new state, each once."""
-    return _message(
-        PAYOUT_EVENTS, PAYOUT_EVENT_TYPE, f"{event.account_id}/{event.state}", event.organization_id, event, event.at
-    )
+    attributes = _attributes(PAYOUT_EVENT_TYPE, f"{event.account_id}/{event.state}", event.at)
+    return _message(PAYOUT_EVENTS, attributes, event.organization_id, event)
 
 
 def statement_issued_message(event: StatementIssued) -> Message:
     """A statement was issued."""
-    return _message(STATEMENTS, STATEMENT_ISSUED_TYPE, str(event.statement_id), event.organization_id, event, event.issued_at)
+    attributes = _attributes(STATEMENT_ISSUED_TYPE, str(event.statement_id), event.issued_at)
+    return _message(STATEMENTS, attributes, event.organization_id, event)
 
 
-def _message(topic: str, type_: str, id_: str, organization_id: str, event: BaseModel, at: datetime) -> Message:
-    attributes = CloudEventAttributes(id=id_, source=SOURCE, type=type_, time=at, subject=organization_id)
-    return Message(topic, organization_id.encode(), canonical_json(event.model_dump(mode="json")), attributes.to_headers())
+def _attributes(type_: str, id_: str, at: datetime) -> CloudEventAttributes:
+    return CloudEventAttributes(id=id_, source=SOURCE, type=type_, time=at)
+
+
+def _message(topic: str, attributes: CloudEventAttributes, organization_id: str, event: BaseModel) -> Message:
+    value = canonical_json(event.model_dump(mode="json"))
+    return Message(topic, organization_id.encode(), value, attributes.to_headers())

@@ -109,7 +109,7 @@ class Terms:
 
 
 def settle(items: Iterable[OpenItem], *, on: date, terms: Terms) -> list[Result]:
-    """Decide about all open items, in the order of payees: each item due on `on` counts in one result, or in a group of zero."""
+    """Decide about all open items, in the order of payees: each one due on `on` counts in one result, or in a group of zero."""
     by_payee: defaultdict[Payee, list[OpenItem]] = defaultdict(list)
     for item in items:
         by_payee[item.payee].append(item)

@@ -1,14 +1,15 @@
 """Enter one booking of the bank into the books.
 
 Goal: each movement on the programme's account is one command to the ledger, whatever it means, and never two.
-Method: the domain says what the booking means; the row under its key and the command commit together. A booking for a whole entry
-and bookings of the entry's transactions are the same money: whichever came first counts.
+Method: the domain says what the booking means; the row under its key and the command commit together. A booking for a whole
+entry and bookings of the entry's transactions are the same money: whichever came first counts.
 Source: design, sections 3.4 and 7; domain/booking_match.py.
 """
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, assert_never
 from uuid import UUID
@@ -46,7 +47,8 @@ log = logging.getLogger(__name__)
 
 SAME_ENTRY: Final = "SELECT EXISTS (SELECT FROM payout.booking WHERE entry_key = $1 AND (whole_entry OR $2))"
 ATTEMPT: Final = """
-    SELECT o.order_id, o.state, o.amount_minor, o.currency, o.subject_kind, o.subject_id, t.attempt_id, t.file_id, f.state AS file_state
+    SELECT o.order_id, o.state, o.amount_minor, o.currency, o.subject_kind, o.subject_id, t.attempt_id, t.file_id,
+        f.state AS file_state
     FROM payout.attempt AS t
     JOIN payout.payout_order AS o USING (order_id)
     LEFT JOIN payout.bank_file AS f USING (file_id)
@@ -54,17 +56,28 @@ ATTEMPT: Final = """
     ORDER BY t.end_to_end_id = $1 DESC NULLS LAST LIMIT 1"""
 STATE: Final = "SELECT state FROM payout.payout_order WHERE order_id = $1"
 INSERT: Final = """
-    INSERT INTO payout.booking (booking_key, entry_key, whole_entry, direction, amount_minor, currency, booked_on, end_to_end_id,
-        disposition, code, order_id, payer_id, return_reason, message_sha256)
+    INSERT INTO payout.booking (booking_key, entry_key, whole_entry, direction, amount_minor, currency, booked_on,
+        end_to_end_id, disposition, code, order_id, payer_id, return_reason, message_sha256)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A booking on its way into the books: from which message, under which registry, when it was read."""
+
+    booking: Booking
+    message_sha256: bytes
+    registry: RegistryView
+    now: datetime
 
 
 async def apply_booking(
     conn: Connection, booking: Booking, message_sha256: bytes, *, registry: RegistryView, now: datetime
 ) -> None:
     """Enter a booking whose key is new, inside the caller's SQL transaction."""
+    entry = _Entry(booking, message_sha256, registry, now)
     if await conn.fetchval(SAME_ENTRY, booking.entry_key, booking.whole_entry):
-        await _insert(conn, booking, message_sha256, disposition="known")
+        await _insert(conn, entry, disposition="known")
         return
     attempt = await _attempt(conn, booking, now)
     payment = None
@@ -81,16 +94,16 @@ async def apply_booking(
     match meaning:
         case SettleOrder():
             assert attempt is not None, "only a known attempt is settled"
-            await _settle(conn, booking, attempt, meaning, message_sha256, registry, now)
+            await _settle(conn, entry, attempt, meaning)
         case ReturnOrder():
             assert attempt is not None, "only a known attempt is returned"
-            await _return(conn, booking, attempt, meaning, message_sha256, now)
+            await _return(conn, entry, attempt, meaning)
         case ReceiveFrom():
-            await _receive(conn, booking, meaning.payer_id, message_sha256, now)
+            await _receive(conn, entry, meaning.payer_id)
         case SuspendBooking():
             log.error("a booking of %s goes to suspense: %s", booking.booked_on, meaning.code)
-            await _insert(conn, booking, message_sha256, disposition="suspend", code=meaning.code)
-            await _suspend(conn, booking, booking.booking_key, booking.direction, booking.amount_minor, registry, now)
+            await _insert(conn, entry, disposition="suspend", code=meaning.code)
+            await _suspend(conn, entry, booking.direction, booking.amount_minor, booking_key=booking.booking_key)
         case _:
             assert_never(meaning)
 
@@ -120,40 +133,30 @@ def _named_payers(booking: Booking, registry: RegistryView) -> tuple[str, ...]:
     )
 
 
-async def _settle(
-    conn: Connection,
-    booking: Booking,
-    attempt: Record,
-    meaning: SettleOrder,
-    message_sha256: bytes,
-    registry: RegistryView,
-    now: datetime,
-) -> None:
-    await _insert(conn, booking, message_sha256, disposition="settle", order_id=attempt["order_id"])
-    await change_orders(conn, [OrderChange(attempt["order_id"], OrderState.BOOKED)], now)
-    settle = Settle(
+async def _settle(conn: Connection, entry: _Entry, attempt: Record, meaning: SettleOrder) -> None:
+    booking, order_id = entry.booking, attempt["order_id"]
+    await _insert(conn, entry, disposition="settle", order_id=order_id)
+    await change_orders(conn, [OrderChange(order_id, OrderState.BOOKED)], entry.now)
+    command = Settle(
         command_id=derived_id("command", "settle", str(attempt["attempt_id"])),
         subject=Subject(kind=OwnerKind(attempt["subject_kind"]), id=attempt["subject_id"]),
         effective_on=booking.booked_on,
         reservation_id=attempt["attempt_id"],
         booking_key=booking.booking_key,
     )
-    await send_ledger_commands(conn, [CommandToSend(settle, attempt["order_id"], booking.booking_key)], now)
+    await send_ledger_commands(conn, [CommandToSend(command, order_id, booking.booking_key)], entry.now)
     if meaning.difference_minor:
-        log.error("order %s was booked with a difference of %s", attempt["order_id"], meaning.difference_minor)
+        log.error("order %s was booked with a difference of %s", order_id, meaning.difference_minor)
         direction = Direction.DEBIT if meaning.difference_minor > 0 else Direction.CREDIT
         key = f"{booking.booking_key}:difference"
-        await _suspend(conn, booking, key, direction, abs(meaning.difference_minor), registry, now)
+        await _suspend(conn, entry, direction, abs(meaning.difference_minor), booking_key=key)
 
 
-async def _return(
-    conn: Connection, booking: Booking, attempt: Record, meaning: ReturnOrder, message_sha256: bytes, now: datetime
-) -> None:
-    order_id = attempt["order_id"]
-    reason = booking.return_reason
-    await _insert(conn, booking, message_sha256, disposition="return", order_id=order_id, return_reason=reason)
+async def _return(conn: Connection, entry: _Entry, attempt: Record, meaning: ReturnOrder) -> None:
+    booking, order_id, reason = entry.booking, attempt["order_id"], entry.booking.return_reason
+    await _insert(conn, entry, disposition="return", order_id=order_id)
     change = OrderChange(order_id, OrderState.RETURNING, code=reason, detail=booking.return_information)
-    await change_orders(conn, [change], now)
+    await change_orders(conn, [change], entry.now)
     command = Return(
         command_id=derived_id("command", "return", str(attempt["attempt_id"])),
         subject=Subject(kind=OwnerKind(attempt["subject_kind"]), id=attempt["subject_id"]),
@@ -163,14 +166,16 @@ async def _return(
         charges=amount_text(meaning.charges_minor, booking.currency),
         booking_key=booking.booking_key,
     )
-    await send_ledger_commands(conn, [CommandToSend(command, order_id, booking.booking_key)], now)
+    await send_ledger_commands(conn, [CommandToSend(command, order_id, booking.booking_key)], entry.now)
     # Without a reason nobody knows what was wrong; the account is the likeliest, and sending again would lose the fees again.
     if reason is None or rejection_action(reason) is RejectionAction.VERIFY_ACCOUNT:
-        await withdraw_account_of_order(conn, order_id, reason=f"RETURNED_{reason}" if reason else "RETURNED", now=now)
+        why = f"RETURNED_{reason}" if reason else "RETURNED"
+        await withdraw_account_of_order(conn, order_id, reason=why, now=entry.now)
 
 
-async def _receive(conn: Connection, booking: Booking, payer_id: str, message_sha256: bytes, now: datetime) -> None:
-    await _insert(conn, booking, message_sha256, disposition="receive", payer_id=payer_id)
+async def _receive(conn: Connection, entry: _Entry, payer_id: str) -> None:
+    booking = entry.booking
+    await _insert(conn, entry, disposition="receive", payer_id=payer_id)
     command = Receive(
         command_id=derived_id("command", "receive", booking.booking_key),
         subject=Subject(kind=OwnerKind.PAYER, id=payer_id),
@@ -179,42 +184,34 @@ async def _receive(conn: Connection, booking: Booking, payer_id: str, message_sh
         amount=amount_text(booking.amount_minor, booking.currency),
         booking_key=booking.booking_key,
     )
-    await send_ledger_commands(conn, [CommandToSend(command, booking_key=booking.booking_key)], now)
+    await send_ledger_commands(conn, [CommandToSend(command, booking_key=booking.booking_key)], entry.now)
 
 
-async def _suspend(
-    conn: Connection,
-    booking: Booking,
-    booking_key: str,
-    direction: str,
-    amount_minor: int,
-    registry: RegistryView,
-    now: datetime,
-) -> None:
-    assert registry.programme is not None, "the account was found to be the programme's, so there is one"
+async def _suspend(conn: Connection, entry: _Entry, direction: Direction, amount_minor: int, *, booking_key: str) -> None:
+    programme = entry.registry.programme
+    assert programme is not None, "the account was found to be the programme's, so there is one"
     command = suspend_command(
-        programme=registry.programme.id,
+        programme=programme.id,
         booking_key=booking_key,
         direction=LedgerDirection(direction),
         amount_minor=amount_minor,
-        currency=booking.currency,
-        booked_on=booking.booked_on,
+        currency=entry.booking.currency,
+        booked_on=entry.booking.booked_on,
     )
-    await send_ledger_commands(conn, [CommandToSend(command, booking_key=booking_key)], now)
+    await send_ledger_commands(conn, [CommandToSend(command, booking_key=booking_key)], entry.now)
 
 
 async def _insert(
     conn: Connection,
-    booking: Booking,
-    message_sha256: bytes,
+    entry: _Entry,
     *,
     disposition: str,
     code: str | None = None,
     order_id: UUID | None = None,
     payer_id: str | None = None,
-    return_reason: str | None = None,
 ) -> None:
     BOOKINGS_TOTAL.labels(disposition).inc()
+    booking = entry.booking
     await conn.execute(
         INSERT,
         booking.booking_key,
@@ -229,6 +226,6 @@ async def _insert(
         code,
         order_id,
         payer_id,
-        return_reason,
-        message_sha256,
+        booking.return_reason,
+        entry.message_sha256,
     )

@@ -134,12 +134,13 @@ async def _store_transactions(conn: Connection, transactions: list[ReadTransacti
         schema_name="payout",
         columns=[
             "leaf_index", "transaction_id", "subject_kind", "subject_id", "subject_number", "kind", "effective_on",
-            "refiner_id", "lot_id", "revision", "command_id", "leaf",
+            "refiner_id", "lot_id", "revision", "stage", "gold_mg", "command_id", "leaf",
         ],
         records=[
             (
                 entry.leaf_index, entry.transaction_id, entry.subject_kind, entry.subject_id, entry.subject_number, entry.kind,
-                entry.effective_on, entry.refiner_id, entry.lot_id, entry.revision, entry.command_id, entry.leaf,
+                entry.effective_on, entry.refiner_id, entry.lot_id, entry.revision, entry.stage, entry.gold_mg,
+                entry.command_id, entry.leaf,
             )
             for entry in transactions
         ],

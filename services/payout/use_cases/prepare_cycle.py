@@ -1,11 +1,11 @@
 """Prepare a settlement cycle: decide what is paid, and ask the ledger to set it aside.
 
-Goal: every organization's due premiums become an order, or a stated reason why not; nothing leaves before a second person agrees.
+Goal: every organization's due premiums become an order, or a stated reason why not; nothing leaves before a second one agrees.
 Method: the open items due on the business date are settled by the domain's rules; orders, their first attempts, results and
 reserve commands are written in one SQL transaction. A reserve carries the parts and the subject number that our view ends at,
 so that the ledger refuses it if a premium was taken back meanwhile. The cycle is prepared when every reserve was answered.
-A date has one cycle: asking again answers with it; only after a cancelled or empty one a new one begins. While a cycle waits for
-its decision no other begins, because two open proposals would have to be weighed against each other by a person.
+A date has one cycle: asking again answers with it; only after a cancelled or empty one a new one begins. While a cycle waits
+for its decision no other begins, because two open proposals would have to be weighed against each other by a person.
 Refuses: REGISTRY_MISSING, DEBTOR_ACCOUNT_MISSING, ROLE_MISSING, CYCLE_OPEN, CYCLE_DATE_PASSED.
 Source: design, section 7.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
 from schemas.identity import derived_id
@@ -107,7 +107,9 @@ async def prepare_cycle(
     await conn.execute(INSERT_CYCLE, cycle_id, on, number, state, actor, now, registry.version)
     await conn.execute(INSERT_CYCLE_EVENT, cycle_id, state, now, actor, None)
     await _write_orders(conn, cycle_id, orders, actor, now)
-    await _write_results(conn, cycle_id, on, results, orders, actor, now)
+    events = [_event(cycle_id, on, result, orders, actor) for result in results]
+    await _write_results(conn, cycle_id, results, events)
+    await enqueue(conn, "payout", [cycle_result_message(event, now) for event in events])
     await send_ledger_commands(conn, await _reserves(conn, orders, on), now)
     return CyclePrepared(cycle_id, created=True)
 
@@ -211,54 +213,45 @@ async def _write_orders(conn: Connection, cycle_id: UUID, orders: list[_Order], 
     )
 
 
-async def _write_results(
-    conn: Connection, cycle_id: UUID, on: date, results: list[Result], orders: list[_Order], actor: str, now: datetime
-) -> None:
-    order_ids = {order.ordered.payee: order.order_id for order in orders}
-    events: list[CycleResult] = []
-    records: list[tuple[object, ...]] = []
-    for position, result in enumerate(results):
-        payee = result.payee
-        match result:
-            case Ordered():
-                outcome, code, order_id = "ordered", None, order_ids[payee]
-            case Held(code=hold_code):
-                outcome, code, order_id = "held", hold_code.value, None
-            case CarriedOver(code=carry_code):
-                outcome, code, order_id = "carried_over", carry_code.value, None
-        records.append((cycle_id, position, payee.kind, payee.id, payee.currency, outcome, result.amount_minor, code, order_id))
-        events.append(
-            CycleResult.model_validate(
-                {
-                    "cycle_id": cycle_id,
-                    "settles_on": on,
-                    "organization_id": payee.id,
-                    "currency": payee.currency,
-                    "outcome": outcome,
-                    "amount": amount_text(result.amount_minor, payee.currency),
-                    "code": code,
-                    "order_id": order_id,
-                    "prepared_by": actor,
-                }
-            )
-        )
+def _event(cycle_id: UUID, on: date, result: Result, orders: list[_Order], actor: str) -> CycleResult:
+    payee = result.payee
+    order_id = next((order.order_id for order in orders if order.ordered is result), None)
+    outcome: Literal["ordered", "held", "carried_over"]
+    match result:
+        case Ordered():
+            outcome, code = "ordered", None
+        case Held():
+            outcome, code = "held", result.code.value
+        case CarriedOver():
+            outcome, code = "carried_over", result.code.value
+    return CycleResult(
+        cycle_id=cycle_id,
+        settles_on=on,
+        organization_id=payee.id,
+        currency=payee.currency,
+        outcome=outcome,
+        amount=amount_text(result.amount_minor, payee.currency),
+        code=code,
+        order_id=order_id,
+        prepared_by=actor,
+    )
+
+
+async def _write_results(conn: Connection, cycle_id: UUID, results: list[Result], events: list[CycleResult]) -> None:
     await conn.copy_records_to_table(
         "cycle_result",
         schema_name="payout",
         columns=[
-            "cycle_id",
-            "position",
-            "subject_kind",
-            "subject_id",
-            "currency",
-            "outcome",
-            "amount_minor",
-            "code",
-            "order_id",
+            "cycle_id", "position", "subject_kind", "subject_id", "currency", "outcome", "amount_minor", "code", "order_id",
         ],
-        records=records,
-    )
-    await enqueue(conn, "payout", [cycle_result_message(event, now) for event in events])
+        records=[
+            (
+                cycle_id, position, result.payee.kind, result.payee.id, result.payee.currency, event.outcome,
+                result.amount_minor, event.code, event.order_id,
+            )
+            for position, (result, event) in enumerate(zip(results, events, strict=True))
+        ],
+    )  # fmt: skip
 
 
 async def _reserves(conn: Connection, orders: list[_Order], on: date) -> list[CommandToSend]:

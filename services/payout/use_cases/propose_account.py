@@ -10,6 +10,7 @@ Source: design, section 7.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -26,7 +27,7 @@ from services.payout.bank.errors import PaymentFileInvalidError
 from services.payout.bank.identifiers import end_to_end_id, uetr
 from services.payout.bank.pain001 import render_pain001
 from services.payout.errors import RefusalCode, Refused
-from services.payout.payee_details import PayeeDetails, credit_transfer, details_of
+from services.payout.payee_details import PayeeDetails, credit_transfer
 from services.payout.registry_view import RegistryView
 from services.payout.use_cases.account_events import change_account
 from services.payout.use_cases.take_turn import take_turn
@@ -57,12 +58,15 @@ async def propose_account(
     *,
     organization_id: str,
     currency: str,
-    details: PayeeDetails | None,
+    details: Mapping[str, object] | None,
     actor: str,
     registry: RegistryView,
     now: datetime,
 ) -> AccountProposed | Refused:
-    """Propose inside the caller's SQL transaction. `details` None: take what the registry claims."""
+    """Propose inside the caller's SQL transaction.
+
+    `details`: fields of PayeeDetails; address and tax id may be left to the registry. None: take what the registry claims.
+    """
     await take_turn(conn)
     if not registry.may(actor, "accounts"):
         return Refused(RefusalCode.ROLE_MISSING, f"{actor} does not have the role accounts in the programme's list of actors")
@@ -70,7 +74,7 @@ async def propose_account(
     if organization is None or organization.kind not in PAYEE_KINDS:
         message = f"{organization_id} is not a producer or community fund of the registry"
         return Refused(RefusalCode.ORGANIZATION_UNKNOWN, message)
-    chosen = _claimed(registry, organization_id, currency) if details is None else details
+    chosen = _chosen(registry, organization_id, currency, details)
     if isinstance(chosen, Refused):
         return chosen
     refused = _unpayable(chosen, currency, now.date())
@@ -89,20 +93,25 @@ async def propose_account(
     return AccountProposed(account_id, "proposed", created=True)
 
 
-def _claimed(registry: RegistryView, organization_id: str, currency: str) -> PayeeDetails | Refused:
+def _chosen(
+    registry: RegistryView, organization_id: str, currency: str, details: Mapping[str, object] | None
+) -> PayeeDetails | Refused:
     private = registry.private(organization_id)
-    accounts = [account for account in private.payment_accounts if account.currency == currency]
-    if not accounts:
-        message = (
-            f"the registry has no account in {currency} for {organization_id}: give its details, or apply a registry with it"
-        )
-        return Refused(RefusalCode.ACCOUNT_UNKNOWN, message)
-    if private.address is None:
-        return Refused(
-            RefusalCode.ACCOUNT_INVALID, f"the registry has no address for {organization_id}: banks insist on town and country"
-        )
+    known: dict[str, object] = {}
+    if private.address is not None:
+        known["address"] = private.address.model_dump()
+    if private.tax_id is not None:
+        known["tax_id"] = private.tax_id.model_dump()
+    if details is None:
+        claimed = [account for account in private.payment_accounts if account.currency == currency]
+        if not claimed:
+            message = (
+                f"the registry has no account in {currency} for {organization_id}: give its details, or apply one that has"
+            )
+            return Refused(RefusalCode.ACCOUNT_UNKNOWN, message)
+        details = claimed[0].model_dump(include=set(PayeeDetails.model_fields), exclude_none=True)
     try:
-        return details_of(accounts[0], private.address, private.tax_id)
+        return PayeeDetails.model_validate(known | {name: value for name, value in details.items() if value is not None})
     except ValidationError as error:
         fault = first_fault(error)
         return Refused(RefusalCode.ACCOUNT_INVALID, f"{organization_id}: {fault.field}: {fault.message}")
@@ -121,11 +130,16 @@ def _unpayable(details: PayeeDetails, currency: str, today: date) -> Refused | N
     )
     debtor = Debtor(name="trial", account=account_number("0"), account_currency=currency, bic="XMPLCHZZ")
     midnight = datetime(today.year, today.month, today.day, tzinfo=UTC)
+    trial_file = PaymentFile(
+        message_id="trial",
+        payment_information_id="trial",
+        created_at=midnight,
+        requested_execution_on=today,
+        debtor=debtor,
+        transfers=(trial,),
+    )
     try:
-        render_pain001(PaymentFile(
-            message_id="trial", payment_information_id="trial", created_at=midnight, requested_execution_on=today, debtor=debtor,
-            transfers=(trial,),
-        ))  # fmt: skip
+        render_pain001(trial_file)
     except PaymentFileInvalidError as error:
         field = error.field.removeprefix("transfers.0.")
         return Refused(RefusalCode.ACCOUNT_INVALID, f"{field}: {error.message}")

@@ -1,8 +1,8 @@
 """Take in one file of the bank.
 
-Goal: whatever the bank says is acted on once, however often and in however many messages it says it; nothing it sends is lost.
-Method: one SQL transaction a file, under the hash of its bytes. A status report moves orders by its lowest level and never back;
-it proves no payment. Every booking is written once under its key, and once more only if it is another movement: settled,
+Goal: whatever the bank says is acted on once, however often and in however many messages it says it; nothing is lost.
+Method: one SQL transaction a file, under the hash of its bytes. A status report moves orders by its lowest level and never
+back; it proves no payment. Every booking is written once under its key, and once more only if it is another movement: settled,
 returned, received from a payer, or put into suspense. Each is a command to the ledger in the same SQL transaction.
 Refuses: nothing; what cannot be used is kept with its bytes for a person (quarantined), and the file counts as read.
 Source: design, sections 3.4 and 7.
@@ -144,7 +144,8 @@ async def _trouble(conn: Connection, received: ReceivedFile, registry: RegistryV
                 "SELECT EXISTS (SELECT FROM payout.bank_file WHERE message_id = $1)", received.original_message_id
             )
             if not received.answers_a_payment_file or not known:
-                message = f"a status report about {received.original_message_name} {received.original_message_id}, which we never sent"
+                original = f"{received.original_message_name} {received.original_message_id}"
+                message = f"a status report about {original}, which we never sent"
                 return FileQuarantined("ORIGINAL_UNKNOWN", message)
         case ReceivedBookings():
             return _foreign_account(received.reports, registry)

@@ -32,8 +32,8 @@ FILES: Final = """
     SELECT name, message_id, executes_on, payments, currency, total_minor, state, sent_at, answered_at
     FROM payout.bank_file WHERE cycle_id = $1 ORDER BY written_at, file_id"""
 ORDERS: Final = """
-    SELECT o.order_id, o.cycle_id, c.settles_on, o.subject_id, o.currency, o.amount_minor, o.state, a.last_four, t.end_to_end_id,
-        t.uetr, e.at, e.code, e.detail,
+    SELECT o.order_id, o.cycle_id, c.settles_on, o.subject_id, o.currency, o.amount_minor, o.state, a.last_four,
+        t.end_to_end_id, t.uetr, e.at, e.code, e.detail,
         (SELECT b.booked_on FROM payout.booking AS b WHERE b.order_id = o.order_id AND b.disposition = 'settle') AS booked_on
     FROM payout.payout_order AS o
     JOIN payout.cycle AS c USING (cycle_id)

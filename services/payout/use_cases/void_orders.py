@@ -71,7 +71,7 @@ def void_command(*, attempt_id: UUID, subject: Subject, effective_on: date, reas
 
 
 async def void_orders_of_corrected_payees(conn: Connection, payees: Sequence[tuple[str, str, str]], now: datetime) -> None:
-    """Void what was not sent yet of payees (kind, id, currency) from whom a premium was taken back: the amount is no longer right.
+    """Void what was not sent yet of payees (kind, id, currency) from whom a premium was taken back: its amount is not right.
 
     What is sent already is recovered from later premiums.
     """

@@ -1,7 +1,7 @@
 """Put approved orders into bank files.
 
 Goal: what goes to the bank is fixed before anything leaves, byte for byte, so that no crash can make a second file of it.
-Method: the approved orders of one cycle and currency become one file (or several, at the limit of payments a file). Bytes, name,
+Method: the approved orders of one cycle and currency become one file (several, at the limit of payments a file). Bytes, name,
 message id and state SENDING commit together with the orders' state; the folder is touched only afterwards (send_bank_files).
 The file's id derives from its attempts: the same attempts can never become two files.
 Refuses: a payment that no bank would take voids its order, with the rule it breaks; the others are sent.
@@ -100,7 +100,7 @@ async def _write_file(conn: Connection, rows: Sequence[Record], debtor: Debtor, 
             if matched is None:
                 raise  # The debtor or the sums: no payment of ours can be right then, and a person must mend the registry.
             broken = left.pop(int(matched.group(1)))
-            log.error("order %s is not payable: %s", broken["order_id"], error)
+            log.warning("order %s is not payable: %s", broken["order_id"], error)
             reason = f"PAYMENT_{error.fault}"
             await void_orders(conn, [broken["order_id"]], to=OrderState.VOIDING, reason=reason, actor=None, now=now)
             continue

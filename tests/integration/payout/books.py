@@ -14,18 +14,23 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+import schemes
 from schemas.canonical_json import canonical_json, payload_hash
 from schemas.cloudevents import CloudEventAttributes
 from schemas.identity import derived_id
 from schemas.message import Message
 from schemas.registry import Organization, PrivateData, Programme, RegistryFile
+from schemas.registry_file import load_schemes
 from schemas.registry_log import plan_apply
 from schemas.registry_snapshot import LoadedRegistry, registry_snapshot
 from schemas.topics import ENTITLEMENTS, LEDGER_COMMANDS, LEDGER_TRANSACTIONS
 from services.ledger.use_cases.post_batch import post_batch
 from services.ledger.use_cases.relay_journal import journal_after
 from services.payout.adapters.bank_intake import BankIntake
+from services.payout.adapters.document_store import read_document
 from services.payout.adapters.ledger_topic import read_ledger_record
+from services.payout.adapters.statement_office import StatementOffice, StatementsAsked
+from services.payout.adapters.statement_printer import StatementPrinter
 from services.payout.errors import Refused
 from services.payout.registry_view import RegistryView
 from services.payout.use_cases.apply_ledger_batch import apply_ledger_batch
@@ -77,8 +82,8 @@ def registry_file(**programme: Any) -> RegistryFile:
             "language": "es",
             "address": address,
             "payment_accounts": [
-                {"currency": "USD", "account": ACCOUNTS[id_], "kind": "current", "bic": "XMPLPEPL", "bank_name": "Banco Ejemplo",
-                 "bank_town": "Lima", "holder": name}
+                {"currency": "USD", "account": ACCOUNTS[id_], "kind": "current", "bic": "XMPLPEPL", "holder": name,
+                 "bank_name": "Banco Ejemplo", "bank_town": "Lima"}
             ],
         }
         for id_, name, kind in (
@@ -99,7 +104,7 @@ def registry_file(**programme: Any) -> RegistryFile:
     }  # fmt: skip
     terms = {
         "id": "demo",
-        "name": "Programa de primas – muestra",
+        "name": "Programa de primas - muestra",
         "synthetic": True,
         "minimum_payouts": [{"currency": "USD", "amount": "100.00"}],
         "actors": [{"id": id_, "name": id_.title(), "roles": roles} for id_, roles in actors.items()],
@@ -109,7 +114,7 @@ def registry_file(**programme: Any) -> RegistryFile:
 
 
 def loaded(file: RegistryFile) -> LoadedRegistry:
-    """The file as it is applied, without schemes: payout uses none."""
+    """The file as it is applied, with the schemes that the project ships."""
     public = {
         entry.id: Organization.model_validate(entry.model_dump(include=set(Organization.model_fields), by_alias=True))
         for entry in file.organizations
@@ -121,7 +126,7 @@ def loaded(file: RegistryFile) -> LoadedRegistry:
     assert file.programme is not None
     programme = Programme.model_validate(file.programme.model_dump(exclude={"debtor_account"}, by_alias=True))
     private[programme.id] = PrivateData(debtor_account=file.programme.debtor_account)
-    return LoadedRegistry(registry_snapshot(programme, public, {}), private)
+    return LoadedRegistry(registry_snapshot(programme, public, load_schemes(Path(schemes.__path__[0]))), private)
 
 
 @dataclass
@@ -131,6 +136,7 @@ class Books:
     ledger: Pool
     payout: Pool
     bank: MockBank
+    documents: Path
     registry: RegistryView = field(default_factory=RegistryView)
     now: datetime = NOW
     known: LoadedRegistry | None = None
@@ -152,7 +158,7 @@ class Books:
         plan = plan_apply(None if current is None else current.snapshot, {} if current is None else current.private, wanted)
         records = [self._carried(message) for message in plan.messages(self.now)]
         async with self.payout.acquire() as conn, conn.transaction():
-            await apply_registry_batch(conn, records, self.registry)  # type: ignore[arg-type]
+            await apply_registry_batch(conn, records, self.registry)
         self.known = wanted
 
     async def premium(
@@ -176,12 +182,13 @@ class Books:
             "hash": payload_hash([lot_id, revision, amount]),
         }
         line = {
-            "organization_id": organization_id, "role": role, "fine_weight_g": fine_weight_g, "amount": amount, "eligible": True,
-            "reason": None,
+            "organization_id": organization_id, "role": role, "fine_weight_g": fine_weight_g, "amount": amount,
+            "eligible": True, "reason": None,
         }  # fmt: skip
         source = organization_id if role == "producer" else "ORG-PE-012"
+        entitlement_id = str(derived_id("entitlement", lot_id, str(revision), amount))
         body = {
-            "entitlement_id": str(derived_id("entitlement", lot_id, str(revision), amount)),
+            "entitlement_id": entitlement_id,
             "refiner_id": "REF-CH-01", "lot_id": lot_id, "revision": revision, "calculation": 0, "cause": "sale",
             "sale": reference, "stage": stage, "sold_on": on.isoformat(), "exporter_id": "EXP-PE-01", "payer_id": payer_id,
             "registry_version": "sha256:" + "0" * 64, "status": "settleable", "fineness_permille": "873.3",
@@ -195,10 +202,10 @@ class Books:
         }  # fmt: skip
         time = f"{on.isoformat()}T10:00:00Z"
         attributes = CloudEventAttributes(
-            id=body["entitlement_id"],
+            id=entitlement_id,
             source="/premium-calculator",
             type=ENTITLEMENTS,
-            time=self.now,  # type: ignore[arg-type]
+            time=self.now,
         )
         headers = (
             *attributes.to_headers(),
@@ -207,7 +214,7 @@ class Books:
         )
         record = self._carried(Message(ENTITLEMENTS, b"key", canonical_json(body), headers))
         async with self.ledger.acquire() as conn, conn.transaction():
-            await post_batch(conn, [record])  # type: ignore[list-item]
+            await post_batch(conn, [record])
 
     async def account(self, organization_id: str) -> UUID:
         """carla proposes what the registry claims, diego verifies it."""
@@ -239,7 +246,7 @@ class Books:
         self._commands_taken = rows[-1][0] if rows else self._commands_taken
         records = [self._carried(message) for _, message in rows if message.topic == LEDGER_COMMANDS]
         async with self.ledger.acquire() as conn, conn.transaction():
-            await post_batch(conn, records)  # type: ignore[arg-type]
+            await post_batch(conn, records)
         return len(records)
 
     async def carry_transactions(self) -> int:
@@ -260,7 +267,7 @@ class Books:
 
     async def take_in(self, records: list[Carried]) -> None:
         """Let payout take these records of the ledger in, as one batch."""
-        batch = [read_ledger_record(record) for record in records]  # type: ignore[arg-type]
+        batch = [read_ledger_record(record) for record in records]
         async with self.payout.acquire() as conn, conn.transaction():
             await apply_ledger_batch(conn, batch, registry=self.registry, now=self.now)
 
@@ -314,6 +321,21 @@ class Books:
         cycle_id: UUID = prepared.cycle_id
         return cycle_id
 
+    async def statements(self, first: date, last: date, organizations: Any = "paid", actor: str = "carla") -> Any:
+        """Issue statements."""
+        printer = StatementPrinter()
+        office = StatementOffice(self.payout, self.registry, self.documents, printer, self.clock, lambda: None)
+        try:
+            return await office.issue(StatementsAsked(first, last, None, organizations), actor)
+        finally:
+            printer.close()
+
+    def document(self, digest: str) -> bytes:
+        """A stored document."""
+        content = read_document(self.documents, digest)
+        assert content is not None
+        return content
+
     # --- what is so ---------------------------------------------------------------------------------------------------
 
     async def fetch(self, query: str, *arguments: Any) -> list[dict[str, Any]]:
@@ -348,7 +370,8 @@ class Books:
     async def results(self, cycle_id: UUID) -> dict[str, tuple[str, int, str | None]]:
         """Organization -> what the cycle decided (its first result)."""
         rows = await self.fetch(
-            "SELECT subject_id, outcome, amount_minor, code FROM payout.cycle_result WHERE cycle_id = $1 ORDER BY position DESC",
+            "SELECT subject_id, outcome, amount_minor, code FROM payout.cycle_result WHERE cycle_id = $1"
+            " ORDER BY position DESC",
             cycle_id,
         )
         return {row["subject_id"]: (row["outcome"], row["amount_minor"], row["code"]) for row in rows}

@@ -26,7 +26,7 @@ def bank(tmp_path: Path) -> Iterator[MockBank]:
 
 
 @pytest.fixture
-async def books(servers: LocalStack, new_database: Callable[[], str], bank: MockBank) -> AsyncIterator[Books]:
+async def books(servers: LocalStack, new_database: Callable[[], str], bank: MockBank, tmp_path: Path) -> AsyncIterator[Books]:
     """Migrated databases, a registry that was applied, and verified accounts for nobody yet."""
     environment = environment_with_database(servers, new_database())
     admin = await asyncpg.connect(environment["DATABASE_URL"])
@@ -40,7 +40,7 @@ async def books(servers: LocalStack, new_database: Callable[[], str], bank: Mock
     ledger = await open_pool(environment["PREMIA_LEDGER_DATABASE_URL"])
     payout = await open_pool(environment["PREMIA_PAYOUT_DATABASE_URL"])
     try:
-        books = Books(ledger, payout, bank)
+        books = Books(ledger, payout, bank, tmp_path)
         await books.apply_registry(registry_file())
         yield books
     finally:

@@ -43,6 +43,8 @@ CREATE TABLE payout.ledger_transaction (
     refiner_id text COLLATE "C",
     lot_id text COLLATE "C",
     revision bigint,
+    stage text,
+    gold_mg bigint,                -- by how much the payee's fine gold of the lot changed
     command_id uuid,
     leaf bytea NOT NULL,
     UNIQUE (subject_kind, subject_id, subject_number));
@@ -280,7 +282,8 @@ CREATE TABLE payout.statement (
     issued_at timestamptz NOT NULL,
     UNIQUE (subject_kind, subject_id, number),
     UNIQUE (subject_kind, subject_id, period_to));
-CREATE INDEX statement_of_document ON payout.statement (json_sha256);
+CREATE INDEX statement_of_json ON payout.statement (json_sha256);
+CREATE INDEX statement_of_pdf ON payout.statement (pdf_sha256);
 CREATE TABLE payout.statement_balance (
     statement_id uuid NOT NULL REFERENCES payout.statement,
     currency text NOT NULL,
