@@ -14,6 +14,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 from aiohttp import web
@@ -53,10 +54,18 @@ class ActorTokens:
 
 
 def json_response(body: object, *, status: int = 200) -> web.Response:
-    """A JSON answer. Dates, UUIDs and dataclasses are written as orjson does."""
+    """A JSON answer. Dates, UUIDs, enumerations and dataclasses are written as orjson does."""
     return web.Response(
-        body=orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE), status=status, content_type="application/json"
+        body=orjson.dumps(body, default=_plain, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS),
+        status=status,
+        content_type="application/json",
     )
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, UUID):  # asyncpg's own subclass, which orjson does not take for one
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def refusal(code: str, message: str, *, status: int) -> web.Response:
