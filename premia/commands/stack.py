@@ -53,9 +53,9 @@ def up(data_dir: Path, *, foreground: bool, new_ports: bool) -> None:
     Everything listens on 127.0.0.1 only and writes below one folder. Running it again changes nothing.
     KAFKA_BOOTSTRAP_SERVERS or DATABASE_URL, if set, are used instead of starting one.
     """
-    stack = _stack(data_dir, ends_with_caller=foreground)
+    stack = new_stack(data_dir, ends_with_caller=foreground)
     was_running = bool(stack.process_ids())
-    with _signals_as_interrupts():
+    with signals_as_interrupts():
         try:
             bring_up(stack, new_ports=new_ports)
             _print_places(stack)
@@ -65,11 +65,11 @@ def up(data_dir: Path, *, foreground: bool, new_ports: bool) -> None:
                 click.echo("Stays until Ctrl-C.", err=True)
                 watch(stack, threading.Event())
         except KeyboardInterrupt:
-            _stop(stack)
+            stop_stack(stack)
             raise click.exceptions.Exit(0 if foreground else EXIT_INTERRUPTED) from None
         except (click.ClickException, click.exceptions.Exit):
             if not was_running:
-                _stop(stack)
+                stop_stack(stack)
             raise
 
 
@@ -77,11 +77,11 @@ def up(data_dir: Path, *, foreground: bool, new_ports: bool) -> None:
 @data_dir_option
 def down(data_dir: Path) -> None:
     """Stop everything that `premia up` started. Data stay."""
-    stack = _stack(data_dir)
+    stack = new_stack(data_dir)
     if not stack.exists():
         click.echo(f"There is no local stack in {stack.data_dir}.", err=True)
         return
-    _stop(stack)
+    stop_stack(stack)
 
 
 @click.command()
@@ -92,7 +92,7 @@ def status(data_dir: Path, *, as_json: bool) -> None:
 
     Exit code 1 if something is not ready.
     """
-    stack = _stack(data_dir)
+    stack = new_stack(data_dir)
     from premia.local.report import report  # noqa: PLC0415  # after check_installation
 
     found = report(stack)
@@ -144,14 +144,14 @@ def run_premia(stack: LocalStack, *arguments: str) -> None:
         raise click.exceptions.Exit(done.returncode)
 
 
-def _stack(data_dir: Path, *, ends_with_caller: bool = False) -> LocalStack:
+def new_stack(data_dir: Path, *, bank_clock: str | None = None, ends_with_caller: bool = False) -> LocalStack:
     check_installation()
     from premia.local.stack import LocalStack  # noqa: PLC0415  # imports what check_installation looked for
 
-    return LocalStack(data_dir, ends_with_caller=ends_with_caller)
+    return LocalStack(data_dir, bank_clock=bank_clock, ends_with_caller=ends_with_caller)
 
 
-def _stop(stack: LocalStack) -> None:
+def stop_stack(stack: LocalStack) -> None:
     """Stop and say what was stopped. A second Ctrl-C does not interrupt it: it takes at most ten seconds."""
     previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -165,7 +165,7 @@ def _stop(stack: LocalStack) -> None:
 
 
 @contextmanager
-def _signals_as_interrupts() -> Iterator[None]:
+def signals_as_interrupts() -> Iterator[None]:
     """Let SIGTERM and SIGHUP (a closed terminal) end the command as Ctrl-C does."""
 
     def interrupt(_number: int, _frame: Any) -> None:

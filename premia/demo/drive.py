@@ -74,6 +74,7 @@ class Driver:
 
     sales: Sequence[PublishedSale]
     accounts: Sequence[AccountEvidence]
+    servers: str
     producer: AIOKafkaProducer
     reader: Connection
     bank: Bank
@@ -224,7 +225,7 @@ class Driver:
         await self._payout_has_seen_all()
 
     async def _follow_outcomes(self) -> None:
-        async with open_log(SALE_OUTCOMES) as log:
+        async with open_log(SALE_OUTCOMES, servers=self.servers) as log:
             async for records in log.to_end():
                 for record in records:
                     self.outcomes.add(record.value)

@@ -1,0 +1,76 @@
+"""One run of the sample over a stack that is up: clients opened, all cycles driven, figures read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+import asyncpg
+
+from premia.demo.drive import Driver
+from premia.demo.facts import Facts, read_facts
+from premia.local.bank import bank_of
+from premia.local.tokens import read_tokens
+from premia.payout_client import PayoutClient
+from services.runtime.kafka import start_producer
+
+if TYPE_CHECKING:
+    from premia.demo.stopwatch import Stopwatch
+    from premia.local.stack import LocalStack
+    from samples.reader import AccountEvidence, PublishedSale, SampleCycle
+    from schemas.registry_snapshot import LoadedRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """All files of the sample programme, read."""
+
+    registry: LoadedRegistry
+    sales: Sequence[PublishedSale]
+    accounts: Sequence[AccountEvidence]
+    cycles: Sequence[SampleCycle]
+
+
+async def run_sample(stack: LocalStack, sample: Sample, stopwatch: Stopwatch) -> Facts:
+    """Settle all cycles and return the programme's figures."""
+    environment = stack.environment()
+    snapshot = sample.registry.snapshot
+    programme = snapshot.programme
+    assert programme is not None, "the sample has a programme"
+    servers = environment["KAFKA_BOOTSTRAP_SERVERS"]
+    producer = await start_producer(servers)
+    reader = await asyncpg.connect(environment["PREMIA_READER_DATABASE_URL"])
+    tokens = read_tokens(stack.data_dir)
+    try:
+        async with aiohttp.ClientSession() as session:
+            clients = {
+                actor.id: PayoutClient(session, environment["PREMIA_PAYOUT_URL"], tokens[actor.id])
+                for actor in programme.actors
+            }
+            driver = Driver(
+                sales=sample.sales,
+                accounts=sample.accounts,
+                servers=servers,
+                producer=producer,
+                reader=reader,
+                bank=bank_of(stack.data_dir, environment["PREMIA_BANK_URL"]),
+                clients=clients,
+                actors={
+                    role: [actor.id for actor in programme.actors if role in actor.roles]
+                    for role in ("prepare", "approve", "accounts", "statements")
+                },
+                payer_names={
+                    organization.id: organization.name
+                    for organization in snapshot.organizations.values()
+                    if organization.kind == "payer"
+                },
+                stopwatch=stopwatch,
+            )
+            await driver.run(sample.cycles)
+            summary = await next(iter(clients.values())).get("/v1/summary")
+            return await read_facts(reader, driver.outcomes, summary, sample.registry)
+    finally:
+        await asyncio.gather(producer.stop(), reader.close())

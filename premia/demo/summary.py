@@ -1,0 +1,93 @@
+"""The demo's last words: what happened, in figures, and what to look at next.
+
+Goal: a newcomer sees the programme on one screen, and every command can be pasted as it is printed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+from premia.demo.facts import Facts
+from premia.local.state import DATA_DIR_VARIABLE, DEFAULT_DATA_DIR
+
+LABEL_CHARS: Final = 24
+GRAMS_IN_TONNE: Final = 1_000_000
+
+
+def figures(facts: Facts, *, programme: str, synthetic: bool) -> list[str]:
+    """The programme in figures, a line each."""
+    rejected = ", ".join(f"{code} {count}" for code, count in sorted(facts.rejected.items()))
+    lines = [f"{programme}{' · MUESTRA, DATOS SINTÉTICOS (synthetic)' if synthetic else ''}", ""]
+    for label, text in (
+        ("Sales in", f"{facts.events:,} events of {facts.lots:,} lots; {facts.duplicates:,} duplicates recognised"),
+        ("Rejected, as planned", f"{sum(facts.rejected.values())}: {rejected}"),
+        (
+            "Fine gold",
+            f"{facts.fine_weight_g / GRAMS_IN_TONNE:.1f} t ({facts.fine_weight_g:,.3f} g; provisional apart: "
+            f"{facts.provisional_g:,.3f} g)",
+        ),
+        ("Premiums accrued", f"USD {facts.accrued:,.2f}"),
+        (
+            "Transferred",
+            f"USD {facts.transferred:,.2f}; on the way USD {facts.in_transit:,.2f}",
+        ),
+        ("Carried over", _money(facts.carried_over)),
+        ("Held", _money(facts.held)),
+        ("Mines supported", f"{facts.producers_supported}, of which {facts.producers_exported} have exported"),
+        ("Beneficiaries, declared", f"{facts.beneficiaries:,} in {', '.join(facts.countries)}"),
+        ("Trial balance", _trial_balance(facts.unbalanced)),
+        ("Ledger", f"{facts.transactions:,} transactions; {facts.statements:,} statements issued"),
+    ):
+        lines.append(f"{label:<{LABEL_CHARS}}{text}")
+    return lines
+
+
+def time_table(seconds: Mapping[str, float], elapsed_s: float, peak_bytes: int) -> list[str]:
+    """Where the time went, and the highest memory of all processes together."""
+    lines = [f"{'Elapsed':<{LABEL_CHARS}}{elapsed_s:.1f} s; at most {peak_bytes / 1e9:.2f} GB of memory in all processes"]
+    lines += [f"  {took_s:6.1f} s  {step}" for step, took_s in seconds.items()]
+    rest_s = elapsed_s - sum(seconds.values())
+    return [*lines, f"  {rest_s:6.1f} s  everything else"]
+
+
+def next_steps(data_dir: Path, *, runs: bool, statements: Sequence[str]) -> list[str]:
+    """Commands worth pasting. Where the stack does not run any more, the first of them starts it again."""
+    command = premia_command(data_dir)
+    lines = ["Worth looking at:"]
+    if not runs:
+        lines.append(f"  {command} up                                  # start it again, on what is there")
+    lines += [
+        f"  {command} lot REF-CH-01/PE-2025-000123        # one lot: provisional, final, corrected",
+        f"  {command} organization ORG-PE-012             # one cooperative: earned, paid, held",
+        f"  {command} dlq list --code FINENESS_OUT_OF_RANGE   # one rejection: a fraction where permille is due",
+        "Publish a lot of your own:",
+        f"  {command} publish samples/first-lot.json && {command} lot REF-CH-01/PE-2025-MI-PRIMER-LOTE",
+    ]
+    return lines + list(statements)
+
+
+def premia_command(data_dir: Path) -> str:
+    """How `premia` is called from the present folder, for a stack in this data folder."""
+    program = Path(sys.executable).parent / "premia"
+    here = os.path.relpath(program)
+    shown = here if not here.startswith("..") else str(program)
+    prefix = "" if data_dir == Path(DEFAULT_DATA_DIR).absolute() else f"{DATA_DIR_VARIABLE}={shlex.quote(str(data_dir))} "
+    return prefix + shlex.quote(shown)
+
+
+def _money(amounts: Mapping[str, Decimal]) -> str:
+    total = sum(amounts.values(), Decimal(0))
+    by_code = ", ".join(f"{code} {amount:,.2f}" for code, amount in sorted(amounts.items()))
+    return f"USD {total:,.2f}" + (f" ({by_code})" if by_code else "")
+
+
+def _trial_balance(unbalanced: Mapping[str, int]) -> str:
+    if not unbalanced:
+        return "debits equal credits in every unit"
+    return "DOES NOT BALANCE: " + ", ".join(f"{unit} off by {difference}" for unit, difference in unbalanced.items())
