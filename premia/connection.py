@@ -9,7 +9,7 @@ Refuses: a part that is needed and not known: one line that says what to do, exi
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import click
 
@@ -53,3 +53,13 @@ def actor_token(actor: str) -> str:
     if not stack_exists(data_dir):
         raise Unreachable(f"no token for '{actor}': set PREMIA_TOKEN, or start a local stack with `premia up`")
     return read_tokens(data_dir).get(actor) or ensure_actor_tokens(data_dir, [actor])[actor]
+
+
+def give_local_tokens(actors: Iterable[str]) -> None:
+    """Make tokens for the programme's actors where the registry went to this machine's own stack, so that they can act here.
+
+    Elsewhere tokens are the operator's: nothing happens.
+    """
+    data_dir = chosen_data_dir()
+    if stack_environment(data_dir).get("KAFKA_BOOTSTRAP_SERVERS") == environment().get("KAFKA_BOOTSTRAP_SERVERS"):
+        ensure_actor_tokens(data_dir, actors)

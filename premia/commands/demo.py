@@ -106,14 +106,12 @@ def _mark(stack: LocalStack) -> None:
 
 def _apply_registry(stack: LocalStack, registry: LoadedRegistry) -> None:
     from premia.local.bank import bank_of  # noqa: PLC0415
-    from premia.local.tokens import ensure_actor_tokens  # noqa: PLC0415
 
     programme = registry.snapshot.programme
     assert programme is not None, "the sample has a programme"
     debtor = registry.private[programme.id].debtor_account
     assert debtor is not None, "the sample's programme has an account"
     run_premia(stack, "registry", "apply", str(PROGRAMME_FILE), "--schemes", str(SCHEMES))
-    ensure_actor_tokens(stack.data_dir, [actor.id for actor in programme.actors])
     bank_of(stack.data_dir, stack.environment()["PREMIA_BANK_URL"]).open_programme_account(
         debtor.account, name=debtor.holder, bic=debtor.bic or "", currency=debtor.currency
     )

@@ -17,6 +17,7 @@ from typing import Final
 
 import click
 
+from premia.connection import give_local_tokens
 from premia.kafka import kafka_servers, run
 from schemas.cloudevents import HeaderFault, from_headers
 from schemas.registry import PrivateData
@@ -72,6 +73,8 @@ def apply(registry_file: Path, schemes_dir: Path) -> None:
         run(_apply(kafka_servers(), wanted))
     except UnreadableRegistryError as error:
         raise click.ClickException(f"the registry's topics hold what this release cannot read: {error}") from error
+    programme = wanted.snapshot.programme
+    give_local_tokens(() if programme is None else (actor.id for actor in programme.actors))
 
 
 async def _apply(servers: str, wanted: LoadedRegistry) -> None:
