@@ -128,7 +128,9 @@ def _dumped(body: BaseModel | None) -> object:
 
 
 def _message(topic: str, type_: str, key: str, event: AnyRecord | RegistryMarker | PrivateRecord, at: datetime) -> Message:
-    attributes = CloudEventAttributes(id=f"{event.apply_id}/{key}", source=SOURCE, type=type_, time=at)
+    # Derived, as the apply and the key together may be longer than an event's id.
+    id_ = str(derived_id("registry-event", str(event.apply_id), key))
+    attributes = CloudEventAttributes(id=id_, source=SOURCE, type=type_, time=at)
     value = event.model_dump(mode="json", by_alias=True, exclude_none=True)
     value.setdefault("body", None) if not isinstance(event, RegistryMarker) else value.setdefault("previous_version", None)
     return Message(topic, key.encode(), canonical_json(value), attributes.to_headers())
