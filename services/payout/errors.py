@@ -24,7 +24,6 @@ class RefusalCode(StrEnum):
     CYCLE_UNKNOWN = "CYCLE_UNKNOWN"
     CYCLE_NOT_READY = "CYCLE_NOT_READY"
     CYCLE_CLOSED = "CYCLE_CLOSED"
-    ORDER_UNKNOWN = "ORDER_UNKNOWN"
     ORGANIZATION_UNKNOWN = "ORGANIZATION_UNKNOWN"
     ACCOUNT_UNKNOWN = "ACCOUNT_UNKNOWN"
     ACCOUNT_INVALID = "ACCOUNT_INVALID"
@@ -36,6 +35,22 @@ class RefusalCode(StrEnum):
     STATEMENT_NOT_RENDERED = "STATEMENT_NOT_RENDERED"
     SCHEME_UNKNOWN = "SCHEME_UNKNOWN"
     DOCUMENT_UNKNOWN = "DOCUMENT_UNKNOWN"
+
+
+class VoidReason(StrEnum):
+    """Why an order was given up before it was sent. What the bank refuses is `RJCT_` and the bank's own code, or `RJCT`."""
+
+    PREMIUM_CORRECTED = "PREMIUM_CORRECTED"
+    CYCLE_CANCELLED = "CYCLE_CANCELLED"
+    ACCOUNT_NOT_PAYABLE = "ACCOUNT_NOT_PAYABLE"
+    PAYMENT_INVALID = "PAYMENT_INVALID"
+
+
+class QuarantineCode(StrEnum):
+    """Why a readable file of the bank is kept for a person. What is unreadable has the code of bank/errors.py."""
+
+    ORIGINAL_UNKNOWN = "ORIGINAL_UNKNOWN"
+    FOREIGN_ACCOUNT = "FOREIGN_ACCOUNT"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ OLDEST_ORDER_AT_BANK_SECONDS: Final = Gauge(
 SUSPENDED_BOOKINGS: Final = Gauge("premia_payout_suspended_bookings", "Bookings that a person must clear.", ["code"])
 QUARANTINED_FILES: Final = Gauge("premia_payout_quarantined_files", "Bank files that could not be read.")
 FILES_SENDING: Final = Gauge("premia_payout_files_sending", "Bank files fixed and not known to be with the bank.")
-TREE_SIZE: Final = Gauge("premia_payout_tree_size", "Leaves of the ledger's log seen without a gap.")
+TREE_SIZE: Final = Gauge("premia_payout_tree_size_leaves", "Leaves of the ledger's log seen without a gap.")
 COMMANDS_OPEN: Final = Gauge("premia_payout_commands_open", "Commands that the ledger has not answered.")
 COMMANDS_REFUSED_TOTAL: Final = Counter(
     "premia_payout_commands_refused_total", "Commands that the ledger answered with another code than POSTED.", ["kind", "code"]

@@ -31,7 +31,7 @@ from services.payout.use_cases.approve_cycle import approve_cycle
 from services.payout.use_cases.cancel_cycle import cancel_cycle
 from services.payout.use_cases.prepare_cycle import prepare_cycle
 from services.payout.use_cases.propose_account import propose_account
-from services.payout.use_cases.read_accounts import read_accounts
+from services.payout.use_cases.read_accounts import read_accounts, read_claims
 from services.payout.use_cases.read_cycles import read_cycle, read_cycles, read_orders
 from services.payout.use_cases.read_money import read_holds, read_organization, read_statements, read_summary
 from services.payout.use_cases.verify_account import verify_account
@@ -91,6 +91,7 @@ class Api:
             web.get("/v1/cycles/{cycle_id}", self.get_cycle),
             web.get("/v1/orders", self.get_orders),
             web.get("/v1/accounts", self.get_accounts),
+            web.get("/v1/accounts/claims", self.get_claims),
             web.get("/v1/holds", self.get_holds),
             web.get("/v1/summary", self.get_summary),
             web.get("/v1/organizations/{organization_id}", self.get_organization),
@@ -222,6 +223,11 @@ class Api:
         async with self.pool.acquire() as conn:
             accounts = await read_accounts(conn, organization_id=query.get("organization"), state=query.get("state"))
         return json_response({"accounts": accounts})
+
+    async def get_claims(self, _request: web.Request) -> web.Response:
+        """GET /v1/accounts/claims: accounts that the registry claims and nobody proposed."""
+        async with self.pool.acquire() as conn:
+            return json_response({"claims": await read_claims(conn, self.registry)})
 
     async def get_holds(self, _request: web.Request) -> web.Response:
         """GET /v1/holds: money that a hold keeps, as of now."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from services.payout.domain.order_state import UNSENT, OrderState
-from services.payout.errors import RefusalCode, Refused
+from services.payout.errors import RefusalCode, Refused, VoidReason
 from services.payout.registry_view import RegistryView
 from services.payout.use_cases.approve_cycle import CYCLE, SET_STATE
 from services.payout.use_cases.prepare_cycle import INSERT_CYCLE_EVENT
@@ -22,7 +22,6 @@ from services.payout.use_cases.void_orders import void_orders
 if TYPE_CHECKING:
     from services.runtime.database import Connection
 
-CANCELLED: Final = "CYCLE_CANCELLED"
 UNSENT_ORDERS: Final = "SELECT order_id FROM payout.payout_order WHERE cycle_id = $1 AND state = ANY($2)"
 
 
@@ -53,5 +52,5 @@ async def cancel_cycle(
     await conn.execute(INSERT_CYCLE_EVENT, cycle_id, "cancelled", now, actor, None)
     rows = await conn.fetch(UNSENT_ORDERS, cycle_id, [state.value for state in UNSENT])
     order_ids = [row["order_id"] for row in rows]
-    await void_orders(conn, order_ids, to=OrderState.VOIDING, reason=CANCELLED, actor=actor, now=now)
+    await void_orders(conn, order_ids, to=OrderState.VOIDING, reason=VoidReason.CYCLE_CANCELLED, actor=actor, now=now)
     return CycleCancelled(cycle_id)

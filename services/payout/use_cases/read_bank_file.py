@@ -25,6 +25,7 @@ from services.payout.bank.rejection_reasons import RejectionAction, rejection_ac
 from services.payout.bank.status_report import PaymentVerdict, StatusOutcome, StatusReport
 from services.payout.bank.xml_message import MessageKind
 from services.payout.domain.order_state import WITH_THE_BANK, OrderState
+from services.payout.errors import QuarantineCode
 from services.payout.metrics import BANK_FILES_READ_TOTAL, BANK_FILES_REPEATED_TOTAL
 from services.payout.registry_view import RegistryView
 from services.payout.use_cases.apply_booking import apply_booking
@@ -146,7 +147,7 @@ async def _trouble(conn: Connection, received: ReceivedFile, registry: RegistryV
             if not received.answers_a_payment_file or not known:
                 original = f"{received.original_message_name} {received.original_message_id}"
                 message = f"a status report about {original}, which we never sent"
-                return FileQuarantined("ORIGINAL_UNKNOWN", message)
+                return FileQuarantined(QuarantineCode.ORIGINAL_UNKNOWN, message)
         case ReceivedBookings():
             return _foreign_account(received.reports, registry)
         case NothingToDo():
@@ -157,7 +158,7 @@ async def _trouble(conn: Connection, received: ReceivedFile, registry: RegistryV
 def _foreign_account(reports: Sequence[AccountReport], registry: RegistryView) -> FileQuarantined | None:
     debtor = registry.debtor_account()
     if debtor is None:
-        return FileQuarantined("ACCOUNT_UNKNOWN", "the registry does not say which account is the programme's")
+        return FileQuarantined(QuarantineCode.FOREIGN_ACCOUNT, "the registry does not say which account is the programme's")
     ours = account_number(debtor.account).number
     for report in reports:
         if account_number(report.account).number != ours:
@@ -199,7 +200,7 @@ async def _apply_verdict(conn: Connection, attempt: Record, verdict: PaymentVerd
         case StatusOutcome.REJECTED if state in WITH_THE_BANK:
             code = verdict.reason_code or ""
             reason = f"RJCT_{code}" if _REASON.fullmatch(code) else "RJCT"
-            await void_orders(conn, [attempt["order_id"]], to=OrderState.REJECTED, reason=reason, actor=None, now=now)
+            await void_orders(conn, [attempt["order_id"]], to=OrderState.REJECTED, reason=reason, now=now)
             if rejection_action(verdict.reason_code) is RejectionAction.VERIFY_ACCOUNT:
                 await withdraw_account_of_order(conn, attempt["order_id"], reason=reason, now=now)
         case StatusOutcome.REJECTED:

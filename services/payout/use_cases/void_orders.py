@@ -15,13 +15,12 @@ from uuid import UUID
 from schemas.identity import derived_id
 from schemas.ledger_command import OwnerKind, Subject, Void
 from services.payout.domain.order_state import UNSENT, OrderState
+from services.payout.errors import VoidReason
 from services.payout.use_cases.change_orders import OrderChange, change_orders
 from services.payout.use_cases.send_ledger_commands import CommandToSend, send_ledger_commands
 
 if TYPE_CHECKING:
     from services.runtime.database import Connection
-
-PREMIUM_CORRECTED: Final = "PREMIUM_CORRECTED"  # the reason of a void after a premium was taken back
 
 ORDERS: Final = """
     SELECT o.order_id, o.subject_kind, o.subject_id, c.settles_on, t.attempt_id
@@ -37,13 +36,20 @@ UNSENT_OF_PAYEES: Final = """
 
 
 async def void_orders(
-    conn: Connection, order_ids: Sequence[UUID], *, to: OrderState, reason: str, actor: str | None, now: datetime
+    conn: Connection,
+    order_ids: Sequence[UUID],
+    *,
+    to: OrderState,
+    reason: str,
+    now: datetime,
+    actor: str | None = None,
+    detail: str | None = None,
 ) -> None:
     """Ask the ledger to free the reservations; the orders go to `to` (voiding, or rejected by the bank) until it answers."""
     if not order_ids:
         return
     rows = await conn.fetch(ORDERS, list(order_ids))
-    await change_orders(conn, [OrderChange(row["order_id"], to, actor, reason) for row in rows], now)
+    await change_orders(conn, [OrderChange(row["order_id"], to, actor, str(reason), detail) for row in rows], now)
     commands = [
         CommandToSend(
             void_command(
@@ -80,4 +86,4 @@ async def void_orders_of_corrected_payees(conn: Connection, payees: Sequence[tup
     kinds, ids, currencies = ([payee[part] for payee in payees] for part in range(3))
     rows = await conn.fetch(UNSENT_OF_PAYEES, kinds, ids, currencies, [state.value for state in UNSENT])
     order_ids = [row["order_id"] for row in rows]
-    await void_orders(conn, order_ids, to=OrderState.VOIDING, reason=PREMIUM_CORRECTED, actor=None, now=now)
+    await void_orders(conn, order_ids, to=OrderState.VOIDING, reason=VoidReason.PREMIUM_CORRECTED, now=now)

@@ -25,6 +25,7 @@ from services.payout.bank.limits import PAYMENTS_PER_FILE_MAX
 from services.payout.bank.pain001 import render_pain001
 from services.payout.domain.business_day import next_business_day
 from services.payout.domain.order_state import OrderState
+from services.payout.errors import VoidReason
 from services.payout.payee_details import PayeeDetails, credit_transfer, remittance_text
 from services.payout.registry_view import RegistryView
 from services.payout.use_cases.change_orders import OrderChange, change_orders
@@ -53,7 +54,6 @@ INSERT_FILE: Final = """
         total_minor, content, state, written_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'SENDING', $11)"""
 SET_FILE: Final = "UPDATE payout.attempt SET file_id = $1 WHERE attempt_id = ANY($2)"
-ACCOUNT_NOT_PAYABLE: Final = "ACCOUNT_NOT_PAYABLE"
 
 
 async def write_bank_files(conn: Connection, *, registry: RegistryView, now: datetime) -> int:
@@ -65,7 +65,7 @@ async def write_bank_files(conn: Connection, *, registry: RegistryView, now: dat
         return 0
     # The account may have been withdrawn or replaced since the order was prepared.
     stale = [row["order_id"] for row in rows if row["account_state"] != "verified"]
-    await void_orders(conn, stale, to=OrderState.VOIDING, reason=ACCOUNT_NOT_PAYABLE, actor=None, now=now)
+    await void_orders(conn, stale, to=OrderState.VOIDING, reason=VoidReason.ACCOUNT_NOT_PAYABLE, now=now)
     groups: dict[tuple[UUID, str], list[Record]] = {}
     for row in rows:
         if row["account_state"] == "verified":
@@ -101,8 +101,14 @@ async def _write_file(conn: Connection, rows: Sequence[Record], debtor: Debtor, 
                 raise  # The debtor or the sums: no payment of ours can be right then, and a person must mend the registry.
             broken = left.pop(int(matched.group(1)))
             log.warning("order %s is not payable: %s", broken["order_id"], error)
-            reason = f"PAYMENT_{error.fault}"
-            await void_orders(conn, [broken["order_id"]], to=OrderState.VOIDING, reason=reason, actor=None, now=now)
+            await void_orders(
+                conn,
+                [broken["order_id"]],
+                to=OrderState.VOIDING,
+                reason=VoidReason.PAYMENT_INVALID,
+                detail=f"{error.fault} at {error.field.partition('.')[2].partition('.')[2]}",
+                now=now,
+            )
             continue
         await _store(conn, left, payment_file, content, now)
         return 1

@@ -1,0 +1,120 @@
+"""Commands that speak to payout: as whom, and how their answers look.
+
+Goal: a command that changes something says what changed, its id, and the next step; a refusal is one line, exit 4.
+Method: the client of one actor; `--as` picks the token that the local stack keeps, PREMIA_TOKEN is taken everywhere else.
+Reading needs some actor's token too, whoever's.
+Refuses: a payout that does not answer or no token, with one line and exit 3.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+import orjson
+
+from premia.connection import Unreachable, actor_token, environment, needed
+from premia.local.state import chosen_data_dir
+from premia.local.tokens import read_tokens
+
+if TYPE_CHECKING:
+    from premia.payout_client import PayoutClient
+
+EXIT_REJECTED: Final = 4
+WAIT_S: Final = 60.0  # the ledger answers a cycle's reservations within a second; a minute is a ledger that is down.
+POLL_S: Final = 0.1
+_Result = TypeVar("_Result")
+
+as_actor = click.option("--as", "actor", metavar="ACTOR", help="Who acts. Needs the actor's token; default: PREMIA_TOKEN.")
+as_json = click.option("--json", "as_json", is_flag=True, help="JSON, as the service answered.")
+
+
+class Rejected(click.ClickException):
+    """Payout refused; nothing was changed."""
+
+    exit_code = EXIT_REJECTED
+
+
+@asynccontextmanager
+async def payout(actor: str | None) -> AsyncIterator[PayoutClient]:
+    """A client in the name of `actor`; None: of PREMIA_TOKEN, or of anybody for reading. Raises Unreachable or Rejected."""
+    import aiohttp  # noqa: PLC0415  takes longer to import than a command's help may
+
+    from premia.payout_client import PayoutClient, RefusedByPayout  # noqa: PLC0415
+
+    known = environment()
+    url = needed("PREMIA_PAYOUT_URL", known)
+    async with aiohttp.ClientSession() as session:
+        try:
+            yield PayoutClient(session, url, _token(actor))
+        except RefusedByPayout as refused:
+            raise Rejected(refused.message) from refused
+
+
+def run(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a command's coroutine."""
+    return asyncio.run(work)
+
+
+def require_actor(actor: str | None) -> None:
+    """Changing something needs a named person. Raises UsageError (exit 2)."""
+    if actor is None and not environment().get("PREMIA_TOKEN"):
+        raise click.UsageError("who acts? give --as ACTOR (an actor of the programme's registry), or set PREMIA_TOKEN")
+
+
+async def wait_until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Wait for a condition. Raises Unreachable (exit 3) after a minute."""
+    deadline = time.monotonic() + WAIT_S
+    while not await condition():
+        if time.monotonic() > deadline:
+            raise Unreachable(f"waited {WAIT_S:.0f} s for {what}: `premia status` says what is not running")
+        await asyncio.sleep(POLL_S)
+
+
+def print_json(body: object) -> None:
+    """One JSON document."""
+    click.echo(orjson.dumps(body, option=orjson.OPT_INDENT_2))
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+    """Columns as wide as they need; those in `right` are aligned to the right."""
+    lines = [list(headings), *map(list, rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
+    for number, line in enumerate(lines):
+        cells = [
+            cell.rjust(widths[column]) if column in right else cell.ljust(widths[column]) for column, cell in enumerate(line)
+        ]
+        click.echo(click.style("  ".join(cells).rstrip(), bold=number == 0))
+
+
+def money(amount: str, currency: str) -> str:
+    """`USD 1,498.08`."""
+    return f"{currency} {Decimal(amount):,}"
+
+
+def of(count: int, one: str, many: str | None = None) -> str:
+    """`1 payout`, `2 payouts`."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def reject_refused(entries: Sequence[dict[str, Any]], name: Callable[[dict[str, Any]], str]) -> None:
+    """Tell which entries of a bulk request were refused. Raises Exit (4) if any was."""
+    refused = [entry for entry in entries if entry["refused"]]
+    for entry in refused:
+        click.echo(f"{name(entry)}: {entry['refused']['code']}: {entry['refused']['message']}", err=True)
+    if refused:
+        raise click.exceptions.Exit(EXIT_REJECTED)
+
+
+def _token(actor: str | None) -> str:
+    if actor is not None:
+        return actor_token(actor)
+    token = environment().get("PREMIA_TOKEN") or next(iter(read_tokens(chosen_data_dir()).values()), None)
+    if not token:
+        raise Unreachable("no token: set PREMIA_TOKEN, or start a local stack with `premia up`")
+    return token
