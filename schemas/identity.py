@@ -8,6 +8,7 @@ Refuses: parts that hold a newline, because two lists of parts could then run to
 from __future__ import annotations
 
 from collections.abc import Sequence
+from hashlib import sha1
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -20,6 +21,16 @@ def derived_id(kind: str, *parts: str) -> UUID:
         if "\n" in part:
             raise ValueError(f"a part of the id of a {kind!r} holds a newline")
     return uuid5(PREMIA_NAMESPACE, "\n".join((kind, *parts)))
+
+
+def derived_id_text(kind: str, *parts: str) -> str:
+    """Return `str(derived_id(kind, *parts))` in a third of the time, for who writes tens of thousands a second."""
+    text = "\n".join((kind, *parts))
+    if text.count("\n") != len(parts):
+        raise ValueError(f"a part of the id of a {kind!r} holds a newline")
+    digits = sha1(PREMIA_NAMESPACE.bytes + text.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digits[16], 16) & 3]  # RFC 9562, section 4.1: the two highest bits are 10
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
 
 def entitlement_id(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 from pydantic import ValidationError
 
 from schemas.cloudevents import time_from_text
@@ -18,16 +19,18 @@ from schemas.contract import first_fault
 from schemas.currencies import minor_digits_by_currency
 from schemas.dead_letter import Origin
 from schemas.entitlement import Entitlement as EntitlementContract
+from services.ledger.domain.account import FINE_GOLD
 from services.ledger.domain.amount import minor_units
 from services.ledger.domain.entitlement import (
+    SOURCE_ROLE,
     Cause,
     Entitlement,
+    LineKey,
     LotKey,
     Position,
     PremiumLine,
     SaleKey,
     SourceWeight,
-    Step,
 )
 from services.ledger.errors import UnreadableEntitlementError
 
@@ -37,6 +40,9 @@ if TYPE_CHECKING:
 ORIGIN_HEADER: Final = "ce_origin"
 SEQUENCE_HEADER: Final = "ce_salesequence"
 SALE_TIME_HEADER: Final = "ce_saletime"
+# What leaves tell of the explanation. The sharing step is left out: it speaks of the lot's other sources.
+EXPLAINED_STEPS: Final = frozenset({"melt_weight", "assay", "fine_weight", "documents", "premium"})
+CAUSES: Final = {cause.value: cause for cause in Cause}  # measured: a quarter of the time of calling the enumeration
 GRAM_DIGITS: Final = 3  # weights in grams have three decimals: whole milligrams
 
 
@@ -60,15 +66,18 @@ def _unreadable(record: ConsumerRecord[Any, Any], why: str) -> UnreadableEntitle
 def _entitlement(contract: EntitlementContract, headers: dict[str, bytes], value: bytes) -> Entitlement:
     replaces = contract.replaces
     sequence = headers.get(SEQUENCE_HEADER)
+    fine_weight_g = contract.fine_weight_g
+    origin = headers[ORIGIN_HEADER].decode()
+    Origin.parse(origin)
     return Entitlement(
         entitlement_id=contract.entitlement_id,
         lot=LotKey(contract.refiner_id, contract.lot_id),
         position=Position(contract.revision, contract.calculation),
-        cause=Cause(contract.cause),
+        cause=CAUSES[contract.cause],
         replaces=None if replaces is None else Position(replaces.revision, replaces.calculation),
         sale=SaleKey(contract.sale.source, contract.sale.id),
         sale_hash=contract.sale.hash,
-        origin=str(Origin.parse(headers[ORIGIN_HEADER].decode())),
+        origin=origin,
         sequence=None if sequence is None else int(sequence),
         effective_on=_day(headers[SALE_TIME_HEADER]),
         stage=contract.stage,
@@ -76,41 +85,41 @@ def _entitlement(contract: EntitlementContract, headers: dict[str, bytes], value
         sold_on=contract.sold_on,
         registry_version=contract.registry_version,
         fineness_permille=contract.fineness_permille,
-        fine_weight_g=contract.fine_weight_g,
-        fine_weight_mg=0 if contract.fine_weight_g is None else _milligrams(contract.fine_weight_g),
+        fine_weight_g=fine_weight_g,
+        fine_weight_mg=0 if fine_weight_g is None else _milligrams(fine_weight_g),
         lines=_lines(contract),
-        sources=tuple(SourceWeight(source.organization_id, _milligrams(source.fine_weight_g)) for source in contract.sources),
-        explanation=tuple(Step(step.step, step.rule, step.values) for step in contract.explanation),
+        sources=tuple(
+            [
+                SourceWeight(LineKey(source.organization_id, SOURCE_ROLE, FINE_GOLD, "", ""), _milligrams(source.fine_weight_g))
+                for source in contract.sources
+            ]
+        ),
+        explanation=orjson.dumps(
+            [
+                {"rule": step.rule, "step": step.step, "values": step.values}
+                for step in contract.explanation
+                if step.step in EXPLAINED_STEPS
+            ],
+            option=orjson.OPT_SORT_KEYS,
+        ),
         value=value,
     )
 
 
 def _lines(contract: EntitlementContract) -> tuple[PremiumLine, ...]:
     lines = []
-    keys = set()
+    payer_id = contract.payer_id
     for premium in contract.premiums:
-        digits = minor_digits_by_currency()[premium.currency]
+        scheme_id, scheme_version, currency = premium.scheme_id, premium.scheme_version, premium.currency
+        digits = minor_digits_by_currency()[currency]
         for line in premium.lines:
-            amount_minor = minor_units(line.amount, digits)
+            amount = line.amount
+            amount_minor = minor_units(amount, digits)
             if amount_minor is None:
-                raise ValueError(f"{line.amount} is no amount in {premium.currency}")
-            keys.add((premium.scheme_id, line.organization_id, line.role))
-            lines.append(
-                PremiumLine(
-                    premium.scheme_id,
-                    premium.scheme_version,
-                    contract.payer_id,
-                    line.organization_id,
-                    line.role,
-                    premium.currency,
-                    line.fine_weight_g,
-                    line.amount,
-                    amount_minor,
-                    line.eligible,
-                    line.reason,
-                )
-            )
-    if len(keys) != len(lines):
+                raise ValueError(f"{amount} is no amount in {currency}")
+            key = LineKey(line.organization_id, line.role, currency, scheme_id, payer_id)
+            lines.append(PremiumLine(key, scheme_version, line.fine_weight_g, amount, amount_minor, line.eligible, line.reason))
+    if len({line.key for line in lines}) != len(lines):
         raise ValueError("a scheme has two lines for one organization and role")
     return tuple(lines)
 

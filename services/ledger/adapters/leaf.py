@@ -3,7 +3,7 @@
 Goal: one canonical form (RFC 8785) of each transaction with its cause and a random nonce.
 Method: dictionaries of texts, small integers and booleans, written by orjson with sorted keys: that is RFC 8785 for ASCII
 keys (a test compares with schemas.canonical_json). What does not apply is left out. A cause is written once for all subjects
-of an entitlement. Of its explanation the sharing step is left out, which tells of the other sources.
+of an entitlement.
 A transaction that would exceed LEAF_BYTES_MAX becomes several: transfers and lines are spread in order, and the explanation
 stands in the first part only.
 Refuses: nothing; a cause whose explanation alone is too large goes without it, because the entitlement's bytes have it.
@@ -15,29 +15,26 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import orjson
 
-from schemas.cloudevents import time_text
 from schemas.currencies import minor_digits_by_currency
 from schemas.fixed_point import fixed_text
-from schemas.identity import derived_id
+from schemas.identity import derived_id_text
 from schemas.ledger_transaction import LEAF_BYTES_MAX
 from services.ledger.domain.account import AccountKey
 from services.ledger.domain.entitlement import Entitlement
 from services.ledger.domain.transaction import (
+    NO_SCOPE,
     CommandCause,
     GoldChange,
     LineChange,
-    Scope,
     TransactionDraft,
     TransferDraft,
 )
 
-EXPLAINED_STEPS: Final = frozenset({"melt_weight", "assay", "fine_weight", "documents", "premium"})
 NONCE_BYTES: Final = 16
 CAUSE_BYTES_MAX: Final = 40_000  # leaves room for one line and transfer with the longest ids; real causes have 1 KB.
 GOLD_DIGITS: Final = 3  # grams with three decimals are whole milligrams
@@ -51,7 +48,7 @@ class Leaf:
     """One transaction in its place. `transfers` are those of this part."""
 
     leaf_index: int
-    transaction_id: UUID
+    transaction_id: str
     subject_number: int
     part: int
     parts: int
@@ -60,11 +57,15 @@ class Leaf:
 
 
 class WrittenCause(NamedTuple):
-    """A cause in canonical JSON: `full` for the first part, `brief` for others. `id` is the entitlement's or command's."""
+    """A cause in canonical JSON: `full` for the first part, `brief`, without explanation, for others.
+
+    `id_text` is the entitlement's or command's id.
+    """
 
     id: UUID
-    full: orjson.Fragment
-    brief: orjson.Fragment
+    id_text: str
+    full: bytes
+    brief: bytes
 
 
 class _Place(NamedTuple):
@@ -83,41 +84,42 @@ class _Content(NamedTuple):
 def written_cause(cause: Entitlement | CommandCause) -> WrittenCause:
     """Write a cause, once for all of its transactions."""
     if isinstance(cause, CommandCause):
-        fragment = orjson.Fragment(_dumps(_command_members(cause)))
-        return WrittenCause(cause.command_id, fragment, fragment)
-    members = _entitlement_members(cause)
-    brief = orjson.Fragment(_dumps(members))
-    members["explanation"] = [
-        {"step": step.step, "rule": step.rule, "values": step.values}
-        for step in cause.explanation
-        if step.step in EXPLAINED_STEPS
-    ]
+        command_id = str(cause.command_id)
+        written = _dumps(_command_members(cause, command_id))
+        return WrittenCause(cause.command_id, command_id, written, written)
+    entitlement_id = str(cause.entitlement_id)
+    members = _entitlement_members(cause, entitlement_id)
+    brief = _dumps(members)
+    members["explanation"] = orjson.Fragment(cause.explanation)
     full = _dumps(members)
-    return WrittenCause(cause.entitlement_id, orjson.Fragment(full) if len(full) <= CAUSE_BYTES_MAX else brief, brief)
+    return WrittenCause(cause.entitlement_id, entitlement_id, full if len(full) <= CAUSE_BYTES_MAX else brief, brief)
 
 
 def leaves_of(
-    draft: TransactionDraft, cause: WrittenCause, *, first_leaf: int, first_number: int, recorded_at: datetime
+    draft: TransactionDraft, cause: WrittenCause, *, first_leaf: int, first_number: int, recorded_at: str
 ) -> list[Leaf]:
-    """The leaves of one draft, from `first_leaf` and subject number `first_number` on: one, or several parts."""
+    """The leaves of one draft, from `first_leaf` and subject number `first_number` on: one, or several parts.
+
+    `recorded_at` is the text of the moment, which a whole batch shares.
+    """
     whole = _Content(draft.transfers, draft.lines, draft.gold)
     frame = _frame(draft, recorded_at)
     leaf = _leaf(draft, cause, frame, whole, _Place(first_leaf, first_number, 1, 1))
     if len(leaf.value) <= LEAF_BYTES_MAX:
         return [leaf]
-    parts = list(_spread(whole, LEAF_BYTES_MAX - FRAME_BYTES_MAX - len(_dumps(cause.full))))
+    parts = list(_spread(whole, LEAF_BYTES_MAX - FRAME_BYTES_MAX - len(cause.full)))
     return [
         _leaf(draft, cause, frame, part, _Place(first_leaf + index, first_number + index, index + 1, len(parts)))
         for index, part in enumerate(parts)
     ]
 
 
-def _frame(draft: TransactionDraft, recorded_at: datetime) -> dict[str, object]:
+def _frame(draft: TransactionDraft, recorded_at: str) -> dict[str, object]:
     frame: dict[str, object] = {
         "subject": {"kind": draft.subject.kind, "id": draft.subject.id},
         "kind": draft.kind.value,
         "effective_on": draft.effective_on.isoformat(),
-        "recorded_at": time_text(recorded_at),
+        "recorded_at": recorded_at,
     }
     if draft.attestation is not None:
         frame["attestation"] = {"attestation": draft.attestation.attestation, "sha256": draft.attestation.sha256}
@@ -132,15 +134,15 @@ def _leaf(
     place: _Place,
 ) -> Leaf:
     leaf_index, subject_number, part, parts = place
-    transaction_id = derived_id("transaction", str(cause.id), draft.subject.kind, draft.subject.id, str(part))
+    transaction_id = derived_id_text("transaction", cause.id_text, draft.subject.kind, draft.subject.id, str(part))
     members = frame | {
-        "transaction_id": str(transaction_id),
+        "transaction_id": transaction_id,
         "leaf_index": leaf_index,
         "subject_number": subject_number,
         "part": part,
         "parts": parts,
         "nonce": secrets.token_hex(NONCE_BYTES),
-        "cause": cause.full if part == 1 else cause.brief,
+        "cause": orjson.Fragment(cause.full if part == 1 else cause.brief),
     }
     if content.transfers:
         members["transfers"] = [_transfer(transfer) for transfer in content.transfers]
@@ -174,10 +176,10 @@ def _spread(whole: _Content, room: int) -> Iterator[_Content]:
     yield _Content(tuple(transfers), tuple(lines), gold)
 
 
-def _entitlement_members(cause: Entitlement) -> dict[str, object]:
+def _entitlement_members(cause: Entitlement, entitlement_id: str) -> dict[str, object]:
     return {
         "kind": "entitlement",
-        "entitlement_id": str(cause.entitlement_id),
+        "entitlement_id": entitlement_id,
         "refiner_id": cause.lot.refiner_id,
         "lot_id": cause.lot.lot_id,
         "revision": cause.position.revision,
@@ -193,10 +195,10 @@ def _entitlement_members(cause: Entitlement) -> dict[str, object]:
     }
 
 
-def _command_members(cause: CommandCause) -> dict[str, object]:
+def _command_members(cause: CommandCause, command_id: str) -> dict[str, object]:
     members: dict[str, object] = {
         "kind": "command",
-        "command_id": str(cause.command_id),
+        "command_id": command_id,
         "command": cause.kind,
         "command_hash": cause.command_hash,
     }
@@ -217,8 +219,8 @@ def _transfer(transfer: TransferDraft) -> dict[str, object]:
         "amount_minor": amount,
         "unit": debit.unit,
     }
-    if about := {name: value for name, value in zip(Scope._fields, scope, strict=True) if value is not None}:
-        members["scope"] = about
+    if scope is not NO_SCOPE:
+        members["scope"] = {name: value for name, value in scope._asdict().items() if value is not None}
     return members
 
 

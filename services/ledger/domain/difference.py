@@ -10,14 +10,20 @@ Source: design, section 6.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
-from services.ledger.domain.account import FINE_GOLD, SubjectKey, payable, receivable, refiner_gold, source_gold
-from services.ledger.domain.entitlement import Entitlement, PremiumLine
+from services.ledger.domain.account import (
+    FINE_GOLD,
+    SubjectKey,
+    payable,
+    receivable,
+    refiner_gold,
+    source_gold,
+    subject_in_role,
+)
+from services.ledger.domain.entitlement import SOURCE_ROLE, Entitlement, LineKey
 from services.ledger.domain.transaction import (
     GoldChange,
     LineChange,
-    LineKey,
     Scope,
     TransactionDraft,
     TransactionKind,
@@ -25,17 +31,11 @@ from services.ledger.domain.transaction import (
 )
 from services.ledger.limits import AMOUNT_MAX
 
-SOURCE_ROLE: Final = "source"
-OWNER_KIND_BY_ROLE: Final = {"producer": "org", "community_fund": "fund", SOURCE_ROLE: "org"}
-
 
 def cumulative_lines(entitlement: Entitlement) -> dict[LineKey, int]:
     """All lines of an entitlement with an amount other than zero: premiums in minor units, fine gold in milligrams."""
-    current = {_key(line): line.amount_minor for line in entitlement.lines if line.amount_minor}
-    for source in entitlement.sources:
-        if source.fine_weight_mg:
-            current[LineKey(source.organization_id, SOURCE_ROLE, FINE_GOLD, "", "")] = source.fine_weight_mg
-    return current
+    premiums = {line.key: line.amount_minor for line in entitlement.lines if line.amount_minor}
+    return premiums | {source.key: source.fine_weight_mg for source in entitlement.sources if source.fine_weight_mg}
 
 
 def transactions_of_difference(
@@ -49,12 +49,8 @@ def transactions_of_difference(
             continue
         if not -AMOUNT_MAX <= new <= AMOUNT_MAX or not -AMOUNT_MAX <= new - old <= AMOUNT_MAX:
             return None
-        changed.setdefault(SubjectKey(OWNER_KIND_BY_ROLE[key.role], key.organization_id), []).append(key)
+        changed.setdefault(subject_in_role(key.role, key.organization_id), []).append(key)
     return [_transaction(subject, keys, entitlement, previous, current) for subject, keys in sorted(changed.items())]
-
-
-def _key(line: PremiumLine) -> LineKey:
-    return LineKey(line.organization_id, line.role, line.currency, line.scheme_id, line.payer_id)
 
 
 def _transaction(
@@ -64,26 +60,25 @@ def _transaction(
     previous: Mapping[LineKey, int],
     current: Mapping[LineKey, int],
 ) -> TransactionDraft:
-    lot, revision, stage = entitlement.lot, entitlement.position.revision, entitlement.stage
+    refiner_id, lot_id = entitlement.lot
+    revision, stage = entitlement.position.revision, entitlement.stage
     transfers = []
-    gold = None
     takes_back = False
     for key in changed:
+        organization_id, role, unit, scheme_id, payer_id = key
         difference = current.get(key, 0) - previous.get(key, 0)
-        if key.role == SOURCE_ROLE:
-            debit, credit = refiner_gold(lot.refiner_id), source_gold(subject.id)
-            scope = Scope(lot.refiner_id, lot.lot_id, revision, stage)
+        if role == SOURCE_ROLE:
+            debit, credit = refiner_gold(refiner_id), source_gold(organization_id)
+            scope = Scope(refiner_id, lot_id, revision, stage)
         else:
-            debit, credit = receivable(key.payer_id, key.unit), payable(subject, key.unit)
-            scope = Scope(lot.refiner_id, lot.lot_id, revision, stage, key.scheme_id, key.payer_id, key.role)
+            debit, credit = receivable(payer_id, unit), payable(subject, unit)
+            scope = Scope(refiner_id, lot_id, revision, stage, scheme_id, payer_id, role)
             takes_back = takes_back or difference < 0
         if difference < 0:
             debit, credit, difference = credit, debit, -difference
         transfers.append(TransferDraft(debit, credit, difference, scope))
-    if subject.kind == "org":
-        gold_key = LineKey(subject.id, SOURCE_ROLE, FINE_GOLD, "", "")
-        change = GoldChange(previous.get(gold_key, 0), current.get(gold_key, 0))
-        gold = change if any(change) else None
+    gold_key = LineKey(subject.id, SOURCE_ROLE, FINE_GOLD, "", "")
+    gold = GoldChange(previous.get(gold_key, 0), current.get(gold_key, 0)) if subject.kind == "org" else None
     return TransactionDraft(
         subject=subject,
         kind=TransactionKind.PREMIUM,
@@ -91,7 +86,7 @@ def _transaction(
         cause=entitlement,
         transfers=tuple(transfers),
         lines=_lines(subject, entitlement, previous),
-        gold=gold,
+        gold=gold if gold is not None and any(gold) else None,
         takes_back=takes_back,
     )
 
@@ -99,18 +94,15 @@ def _transaction(
 def _lines(subject: SubjectKey, entitlement: Entitlement, previous: Mapping[LineKey, int]) -> tuple[LineChange, ...]:
     """All premium lines of the subject: those of the entitlement in its order, then those it no longer has."""
     lines = []
-    seen = set()
+    current = set()
     for line in entitlement.lines:
-        if line.organization_id == subject.id and OWNER_KIND_BY_ROLE[line.role] == subject.kind:
-            key = _key(line)
-            seen.add(key)
+        key = line.key
+        current.add(key)
+        if key.organization_id == subject.id and subject_in_role(key.role, key.organization_id) == subject:
             lines.append(LineChange(key, line, previous.get(key, 0)))
-    for key, amount in sorted(previous.items()):
-        if (
-            key not in seen
-            and key.role != SOURCE_ROLE
-            and key.organization_id == subject.id
-            and OWNER_KIND_BY_ROLE[key.role] == subject.kind
-        ):
-            lines.append(LineChange(key, None, amount))
+    lines += [
+        LineChange(key, None, previous[key])
+        for key in sorted(previous.keys() - current)
+        if key.role != SOURCE_ROLE and subject_in_role(key.role, key.organization_id) == subject
+    ]
     return tuple(lines)

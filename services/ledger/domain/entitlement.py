@@ -6,11 +6,12 @@ Method: made by adapters/entitlement_topic.py out of the contract; nothing in he
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
+
+SOURCE_ROLE: Final = "source"  # the role of fine gold's lines
 
 
 class Cause(StrEnum):
@@ -41,15 +42,21 @@ class SaleKey(NamedTuple):
     id: str
 
 
+class LineKey(NamedTuple):
+    """What a lot's cumulative lines are kept by. Fine gold: role "source", without scheme and payer."""
+
+    organization_id: str
+    role: str
+    unit: str
+    scheme_id: str
+    payer_id: str
+
+
 class PremiumLine(NamedTuple):
     """What one organization or fund earns under one scheme in one role. `amount_minor` is `amount` in minor units."""
 
-    scheme_id: str
+    key: LineKey
     scheme_version: str
-    payer_id: str
-    organization_id: str
-    role: str
-    currency: str
     fine_weight_g: str
     amount: str
     amount_minor: int
@@ -60,21 +67,15 @@ class PremiumLine(NamedTuple):
 class SourceWeight(NamedTuple):
     """Fine gold of one organization in the lot."""
 
-    organization_id: str
+    key: LineKey
     fine_weight_mg: int
 
 
-class Step(NamedTuple):
-    """One step of the calculation, as data."""
+class Entitlement(NamedTuple):
+    """One entitlement event. `value` are its bytes; `effective_on` is the UTC day of the sale's time.
 
-    step: str
-    rule: str
-    values: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Entitlement:
-    """One entitlement event. `value` are its bytes; `effective_on` is the UTC day of the sale's time."""
+    `explanation` is canonical JSON already, ready for leaves: nothing in here looks into it.
+    """
 
     entitlement_id: UUID
     lot: LotKey
@@ -95,5 +96,5 @@ class Entitlement:
     fine_weight_mg: int
     lines: tuple[PremiumLine, ...]
     sources: tuple[SourceWeight, ...]
-    explanation: tuple[Step, ...]
+    explanation: bytes
     value: bytes

@@ -14,8 +14,8 @@ from enum import StrEnum
 
 from services.ledger.domain.books import Accepted, AcceptedDetail, Books
 from services.ledger.domain.difference import cumulative_lines, transactions_of_difference
-from services.ledger.domain.entitlement import Cause, Entitlement
-from services.ledger.domain.transaction import LineKey, TransactionDraft
+from services.ledger.domain.entitlement import Cause, Entitlement, LineKey
+from services.ledger.domain.transaction import TransactionDraft
 
 
 class EntitlementRefusal(StrEnum):

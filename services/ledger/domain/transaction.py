@@ -13,7 +13,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.ledger.domain.account import AccountKey, SubjectKey
-from services.ledger.domain.entitlement import Entitlement, PremiumLine
+from services.ledger.domain.entitlement import Entitlement, LineKey, PremiumLine
 
 
 class TransactionKind(StrEnum):
@@ -51,16 +51,6 @@ class TransferDraft(NamedTuple):
     credit: AccountKey
     amount: int
     scope: Scope
-
-
-class LineKey(NamedTuple):
-    """What a lot's cumulative lines are kept by. Fine gold: role "source", without scheme and payer."""
-
-    organization_id: str
-    role: str
-    unit: str
-    scheme_id: str
-    payer_id: str
 
 
 class LineChange(NamedTuple):

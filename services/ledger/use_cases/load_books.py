@@ -20,6 +20,7 @@ from services.ledger.domain.account import (
     receivable,
     refiner_gold,
     source_gold,
+    subject_in_role,
     suspense,
 )
 from services.ledger.domain.books import (
@@ -35,9 +36,7 @@ from services.ledger.domain.books import (
     SubjectCounter,
 )
 from services.ledger.domain.command import Command, Receive, Reserve, Return, Settle, Suspend, Void
-from services.ledger.domain.difference import OWNER_KIND_BY_ROLE, SOURCE_ROLE
-from services.ledger.domain.entitlement import Cause, Entitlement, LotKey, Position, SaleKey
-from services.ledger.domain.transaction import LineKey
+from services.ledger.domain.entitlement import SOURCE_ROLE, Cause, Entitlement, LineKey, LotKey, Position, SaleKey
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -137,27 +136,18 @@ async def _load_accounts(
 ) -> None:
     accounts: set[AccountKey] = set()
     subjects: set[SubjectKey] = {command.subject for command in commands}
-    for entitlement in entitlements:
-        if entitlement.sources:
-            accounts.add(refiner_gold(entitlement.lot.refiner_id))
-        for source in entitlement.sources:
-            accounts.add(source_gold(source.organization_id))
-            subjects.add(SubjectKey("org", source.organization_id))
-        for line in entitlement.lines:
-            subject = SubjectKey(OWNER_KIND_BY_ROLE[line.role], line.organization_id)
-            subjects.add(subject)
-            accounts.add(payable(subject, line.currency))
-            accounts.add(receivable(line.payer_id, line.currency))
-    for lot, lines in books.lot_lines.items():
-        for key in lines:
-            subject = SubjectKey(OWNER_KIND_BY_ROLE[key.role], key.organization_id)
-            subjects.add(subject)
-            if key.role == SOURCE_ROLE:
-                accounts.add(refiner_gold(lot.refiner_id))
-                accounts.add(source_gold(key.organization_id))
-            else:
-                accounts.add(payable(subject, key.unit))
-                accounts.add(receivable(key.payer_id, key.unit))
+    lines = {(entitlement.lot.refiner_id, source.key) for entitlement in entitlements for source in entitlement.sources}
+    lines |= {(entitlement.lot.refiner_id, line.key) for entitlement in entitlements for line in entitlement.lines}
+    lines |= {(lot.refiner_id, key) for lot, stored in books.lot_lines.items() for key in stored}
+    for refiner_id, key in lines:
+        subject = subject_in_role(key.role, key.organization_id)
+        subjects.add(subject)
+        if key.role == SOURCE_ROLE:
+            accounts.add(refiner_gold(refiner_id))
+            accounts.add(source_gold(key.organization_id))
+        else:
+            accounts.add(payable(subject, key.unit))
+            accounts.add(receivable(key.payer_id, key.unit))
     accounts.update(_accounts_of_commands(books, commands))
     for row in await conn.fetch(ACCOUNTS, *_columns(accounts, 4)):
         owner_kind, owner_id, purpose, unit, account_id, debits, credits_ = row

