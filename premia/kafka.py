@@ -28,7 +28,7 @@ def run(main: Coroutine[Any, Any, _Result]) -> _Result:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would say is said below, once
     try:
         return asyncio.run(main)
-    except (KafkaConnectionError, KafkaTimeoutError) as error:
+    except (KafkaConnectionError, KafkaTimeoutError, TimeoutError) as error:
         raise Unreachable(f"Kafka at {kafka_servers()} does not answer: {error}") from error
     except (TopicMissingError, TopicAuthorizationFailedError) as error:
         raise Unreachable(str(error)) from error

@@ -8,6 +8,7 @@ Refuses: nothing; a difference is printed, exit 1.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import click
@@ -21,6 +22,8 @@ from schemas.topics import TOPICS, Topic
 EXIT_DIFFERENT: Final = 1
 REPLICAS_WANTED: Final = 3  # one broker may be down and one may fail, and acks=all still means two copies.
 IN_SYNC_REPLICAS_MIN: Final = 2
+VISIBLE_TIMEOUT_S: Final = 20.0  # brokers learn of topics that the controller made within milliseconds.
+VISIBLE_POLL_S: Final = 0.02
 
 
 @click.group()
@@ -46,6 +49,7 @@ async def _apply(servers: str) -> bool:
         brokers = len((await admin.describe_cluster())["brokers"])
         replicas = REPLICAS_WANTED if brokers >= REPLICAS_WANTED else 1
         created = await _create(admin, replicas)
+        await _until_visible(admin)
         differences = await _differences(admin, [topic for topic in TOPICS if topic.name not in created], replicas)
     finally:
         await admin.close()
@@ -77,6 +81,20 @@ async def _create(admin: AIOKafkaAdminClient, replicas: int) -> list[str]:
             raise click.ClickException(f"{name} was not created: {message or error.__name__}")
         created.append(name)
     return created
+
+
+async def _until_visible(admin: AIOKafkaAdminClient) -> None:
+    """Wait until brokers lead every partition: who comes next finds topics that can be used."""
+    async with asyncio.timeout(VISIBLE_TIMEOUT_S):
+        while True:
+            partitions = [
+                partition
+                for topic in await admin.describe_topics([t.name for t in TOPICS])
+                for partition in topic["partitions"]
+            ]
+            if len(partitions) >= len(TOPICS) and all(partition["leader"] >= 0 for partition in partitions):
+                return
+            await asyncio.sleep(VISIBLE_POLL_S)
 
 
 async def _differences(admin: AIOKafkaAdminClient, existing: list[Topic], replicas: int) -> list[str]:
