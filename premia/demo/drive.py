@@ -103,14 +103,18 @@ class Driver:
     async def _cycle(self, cycle: SampleCycle) -> None:
         with self.stopwatch.step("publish sales, until all are in the ledger"):
             await self._publish_until(datetime.combine(cycle.settles_on, time_of_day.min, UTC))
-        with self.stopwatch.step("payers' money"):
+        with self.stopwatch.step("bank's days pass, its statements are read"):
             await asyncio.to_thread(self.bank.advance_to, cycle.settles_on)
+            await self._scan_bank()
+        with self.stopwatch.step("accounts, by two persons"):
             await self._verify_accounts(cycle.settles_on)
+        with self.stopwatch.step("payers' money"):
             await self._receive_money()
         with self.stopwatch.step("prepare, reserve, approve"):
             cycle_id = await self._prepare(cycle.settles_on)
         with self.stopwatch.step("bank file, answer, booking"):
             await self._pay(cycle_id)
+        with self.stopwatch.step("bank's days pass, its statements are read"):
             await asyncio.to_thread(self.bank.advance_to, cycle.statements_on)
             await self._scan_bank()
         with self.stopwatch.step("statements"):

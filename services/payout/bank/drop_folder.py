@@ -149,9 +149,8 @@ def _set_aside(path: Path, digest: str, subfolder: str) -> Path:
     folder.mkdir(exist_ok=True)
     # The hash in the name: the same name with other bytes is kept beside, the same bytes again replace themselves.
     target = folder / f"{digest[:16]}-{path.name}"
+    # Not flushed to disk: what a crash puts back is read again, known by its hash and set aside again.
     path.rename(target)
-    _flush_folder(folder)
-    _flush_folder(path.parent)
     return target
 
 

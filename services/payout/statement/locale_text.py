@@ -10,11 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from functools import cache
 from typing import Final
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
-from babel.numbers import format_decimal
+from babel.numbers import NumberPattern, parse_pattern
 
 from schemas.currencies import minor_digits
 from schemas.glossary import word
@@ -132,4 +133,16 @@ class LocaleText:
     def _decimal(self, number: Decimal, pattern: str) -> str:
         with localcontext() as context:
             context.prec = _PRECISION
-            return format_decimal(number, format=pattern, locale=self.locale)
+            written: str = _number_pattern(pattern).apply(number, _locale(self.locale))
+            return written
+
+
+# Babel reads both anew for each number, which was half the time of a statement's texts (measured).
+@cache
+def _number_pattern(pattern: str) -> NumberPattern:
+    return parse_pattern(pattern)
+
+
+@cache
+def _locale(name: str) -> Locale:
+    return Locale.parse(name)
