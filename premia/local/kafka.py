@@ -22,6 +22,8 @@ from premia.local.limits import BROKER_MESSAGE_BYTES_MAX, KAFKA_HEAP_MB, PROBE_T
 from premia.local.ports import LOOPBACK
 
 NODE_ID: Final = 1
+PROPERTIES_FILE: Final = "server.properties"
+DATA_FOLDER: Final = "data"
 METADATA_KEY: Final = 3
 METADATA_VERSION: Final = 1
 RESPONSE_BYTES_MAX: Final = 64 * 1024  # a broker list and no topics: more than this is not a Kafka broker.
@@ -50,8 +52,8 @@ def new_cluster_id() -> str:
             return cluster_id
 
 
-def server_properties(folder: Path, port: int, controller_port: int) -> str:
-    """Configuration of the broker; its data lies in `folder`/data."""
+def server_properties(port: int, controller_port: int) -> str:
+    """Configuration of the broker. It runs in its own folder: a path in `log.dirs` would end at the first comma."""
     settings: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": NODE_ID,
@@ -61,7 +63,7 @@ def server_properties(folder: Path, port: int, controller_port: int) -> str:
         "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "CLIENT",
         "controller.listener.names": "CONTROLLER",
-        "log.dirs": _escaped(folder / "data"),
+        "log.dirs": DATA_FOLDER,
         "auto.create.topics.enable": "false",  # topics are declared in code; a misspelled one is an error
         "message.max.bytes": BROKER_MESSAGE_BYTES_MAX,
         "replica.fetch.max.bytes": BROKER_MESSAGE_BYTES_MAX,
@@ -96,15 +98,17 @@ def command(class_path: list[Path], main_class: str, *arguments: str) -> list[st
 def prepare(folder: Path, class_path: list[Path], *, port: int, controller_port: int, cluster_id: str) -> None:
     """Write the configuration, and format the storage if it is new."""
     folder.mkdir(parents=True, exist_ok=True)
-    properties = folder / "server.properties"
-    properties.write_text(server_properties(folder, port, controller_port), encoding="utf-8")
-    if (folder / "data" / "meta.properties").exists():
+    properties = folder / PROPERTIES_FILE
+    properties.write_text(server_properties(port, controller_port), encoding="utf-8")
+    if (folder / DATA_FOLDER / "meta.properties").exists():
         return
     format_storage = command(
-        class_path, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties), "--ignore-formatted"
+        class_path, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", PROPERTIES_FILE, "--ignore-formatted"
     )
     try:
-        formatted = subprocess.run(format_storage, capture_output=True, text=True, check=False, timeout=START_TIMEOUT_S)  # noqa: S603
+        formatted = subprocess.run(  # noqa: S603
+            format_storage, cwd=folder, capture_output=True, text=True, check=False, timeout=START_TIMEOUT_S
+        )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StackUnreachable(f"Kafka's storage could not be formatted: {error}") from error
     if formatted.returncode != 0:
@@ -112,9 +116,9 @@ def prepare(folder: Path, class_path: list[Path], *, port: int, controller_port:
         raise StackUnreachable(f"Kafka's storage could not be formatted: {last_line}")
 
 
-def serve_command(folder: Path, class_path: list[Path]) -> list[str]:
-    """The broker itself."""
-    return command(class_path, "kafka.Kafka", str(folder / "server.properties"))
+def serve_command(class_path: list[Path]) -> list[str]:
+    """The broker itself, to be run in its folder."""
+    return command(class_path, "kafka.Kafka", PROPERTIES_FILE)
 
 
 def serves_clients(port: int) -> bool:
@@ -132,8 +136,3 @@ def serves_clients(port: int) -> bool:
     except (OSError, struct.error):
         return False
     return bool(brokers > 0)
-
-
-def _escaped(path: Path) -> str:
-    """A path in a Java properties file, where the backslash escapes."""
-    return str(path).replace("\\", "\\\\")

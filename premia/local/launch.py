@@ -51,7 +51,8 @@ def become(name: str, data_dir: Path, state: StackState) -> None:
     few = {variable: os.environ[variable] for variable in PASSED_ON if variable in os.environ}
     match name:
         case "kafka":
-            command = kafka.serve_command(data_dir / "kafka", JarCache(cache_dir(), locked_jars()).class_path())
+            command = kafka.serve_command(JarCache(cache_dir(), locked_jars()).class_path())
+            os.chdir(data_dir / "kafka")
             environment = few
         case "postgres":
             home = Path(state.postgres_dir)

@@ -21,7 +21,7 @@ INFRASTRUCTURE_STOP_S: Final = 3  # measured: Kafka 0.5 s, PostgreSQL 0.2 s. The
 assert SERVICE_STOP_S + INFRASTRUCTURE_STOP_S < STOP_TIMEOUT_S, "both stages fit, whatever a process does"
 
 STEADY_AFTER_S: Final = 3  # a process that dies sooner counts as failed to start.
-START_RETRIES_MAX: Final = 5  # then supervisord gives up and `premia status` says so.
+START_RETRIES_MAX: Final = 3  # 1, 2 and 3 s apart; then supervisord gives up and `premia status` says so.
 
 LOG_BYTES_MAX: Final = 5 * 1024 * 1024
 LOG_BACKUPS: Final = 2

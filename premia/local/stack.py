@@ -134,6 +134,8 @@ class LocalStack:
             self._state = self._remember(new_ports=new_ports)
             write_env_file(self.data_dir, self.environment())
             ensure_actor_tokens(self.data_dir, ())
+            if ended := self.supervisor.end_orphans():
+                say(f"Ended what a killed supervisord had left: {', '.join(ended)}.")
             processes = self.supervisor.processes()
             local = self.local_infrastructure()
             wanted = [name for name in names if name in local and (name not in processes or not processes[name].runs)]

@@ -60,8 +60,10 @@ def read_state(data_dir: Path) -> StackState | None:
     path = data_dir / STATE_FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise StateError(f"cannot read {path}: {error.strerror}") from error
     except ValueError as error:
         raise StateError(f"{path} is damaged ({error}); remove {data_dir} to start over") from error
     if not isinstance(content, dict) or content.get("version") != STATE_VERSION:

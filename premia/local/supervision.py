@@ -38,15 +38,16 @@ from premia.local.owner import OWNER_VARIABLE
 from premia.local.programs import INFRASTRUCTURE, INFRASTRUCTURE_GROUP, PROGRAMS, SERVICES, SERVICES_GROUP, Program
 from premia.local.state import DATA_DIR_VARIABLE
 
-# Paths reach supervisord by its environment, not by this text: its configuration has comments, quotes and % of its own.
+# Paths reach supervisord by its environment, not by this text: its configuration has comments, quotes and % of its own. Logs
+# are named from the folder that it runs in, because it expands their names twice.
 OWNER_PROGRAM: Final = "owner"  # watches the process that the stack shall not outlive
 HEAD: Final = f"""\
 [supervisord]
-logfile = %(ENV_PREMIA_LOGS)s/supervisord.log
+logfile = logs/supervisord.log
 logfile_maxbytes = {LOG_BYTES_MAX}
 logfile_backups = {LOG_BACKUPS}
 pidfile = %(ENV_PREMIA_SOCKETS)s/supervisord.pid
-childlogdir = %(ENV_PREMIA_LOGS)s
+childlogdir = logs
 {{user}}
 [unix_http_server]
 file = %(ENV_PREMIA_SOCKETS)s/supervisor.sock
@@ -61,7 +62,7 @@ autostart = false
 autorestart = false
 startsecs = 0
 redirect_stderr = true
-stdout_logfile = %(ENV_PREMIA_LOGS)s/{OWNER_PROGRAM}.log
+stdout_logfile = logs/{OWNER_PROGRAM}.log
 
 [group:{INFRASTRUCTURE_GROUP}]
 programs = {",".join(INFRASTRUCTURE)}
@@ -83,7 +84,7 @@ stopsignal = {stop_signal}
 stopwaitsecs = {stop_wait_s}
 killasgroup = true
 redirect_stderr = true
-stdout_logfile = %(ENV_PREMIA_LOGS)s/{name}.log
+stdout_logfile = logs/{name}.log
 stdout_logfile_maxbytes = {log_bytes}
 stdout_logfile_backups = {log_backups}
 """
@@ -165,17 +166,17 @@ class Supervisor:
             **os.environ,
             DATA_DIR_VARIABLE: str(self._data_dir),
             SUPERVISED_VARIABLE: str(self._data_dir),
-            "PREMIA_LOGS": str(self.logs_dir),
             "PREMIA_SOCKETS": str(self._socket_dir),
             "PREMIA_PYTHON": sys.executable,
             OWNER_VARIABLE: str(owner_pid or ""),
         }
-        command = [sys.executable, "-P", "-m", "supervisor.supervisord", "-c", str(conf)]
+        # Supervisor 4.3 uses urllib.parse.splitquery, deprecated since 3.8: a person's PYTHONWARNINGS=error must not stop it.
+        command = [sys.executable, "-W", "ignore", "-P", "-m", "supervisor.supervisord", "-c", str(conf)]
         started = subprocess.run(  # noqa: S603
             command, env=environment, cwd=self._data_dir, capture_output=True, text=True, check=False, timeout=START_TIMEOUT_S
         )
         if started.returncode != 0:
-            reason = (started.stderr.strip() or started.stdout.strip() or "no output").splitlines()[-1]
+            reason = (started.stderr.strip() or started.stdout.strip() or "no output").splitlines()[0]
             raise StackUnreachable(f"supervisord did not start: {reason}")
         deadline = time.monotonic() + START_TIMEOUT_S
         while self.pid() is None or not self._answers():
@@ -221,17 +222,22 @@ class Supervisor:
         pid = self.pid()
         if pid is not None:
             self._ask_to_end(psutil.Process(pid))
-        orphans = self.orphans()
-        ran.extend(f"{orphan.name()} (pid {orphan.pid})" for orphan in orphans)
-        _end(orphans)
+        ran.extend(self.end_orphans())
         for leftover in ("supervisord.pid", "supervisor.sock"):
             (self._socket_dir / leftover).unlink(missing_ok=True)
         return ran
 
-    def orphans(self) -> list[psutil.Process]:
-        """Processes of this stack that no supervisord looks after: the first of each family is enough to name."""
+    def end_orphans(self) -> list[str]:
+        """End what outlived a supervisord that was killed. Returns names with pids; nothing to do while one runs."""
         if self.pid() is not None:
             return []
+        orphans = self._orphans()
+        names = [f"{orphan.name()} (pid {orphan.pid})" for orphan in orphans]
+        _end(orphans)
+        return names
+
+    def _orphans(self) -> list[psutil.Process]:
+        """Processes of this stack without a parent in it: the first of each family, which ends its children."""
         marked = []
         for process in psutil.process_iter():
             try:

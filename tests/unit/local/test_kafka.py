@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from pathlib import Path
 
 from premia.local.kafka import new_cluster_id, server_properties, serves_clients
 from premia.local.limits import BROKER_MESSAGE_BYTES_MAX
@@ -12,7 +11,7 @@ from schemas.topics import TOPICS
 
 
 def settings() -> dict[str, str]:
-    lines = server_properties(Path("/data/kafka"), 20001, 20002).splitlines()
+    lines = server_properties(20001, 20002).splitlines()
     return dict(line.split("=", 1) for line in lines)
 
 

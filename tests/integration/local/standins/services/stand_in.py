@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 
 class Health(BaseHTTPRequestHandler):
@@ -26,9 +26,11 @@ class Health(BaseHTTPRequestHandler):
 
 
 def serve(address_variable: str) -> None:
-    """Serve until SIGTERM."""
+    """Serve until SIGTERM. A file named as the variable, in the documents folder, keeps it from starting."""
+    if (Path(os.environ["PREMIA_DOCUMENTS_DIR"]) / address_variable).exists():
+        raise SystemExit(f"{address_variable}: told not to start")
     host, _, port = os.environ[address_variable].rpartition(":")
     server = ThreadingHTTPServer((host, int(port)), Health)
     signal.signal(signal.SIGTERM, lambda _number, _frame: threading.Thread(target=server.shutdown).start())
-    print(f"{address_variable} serves with {sys.version_info.major}", flush=True)
-    server.serve_forever()
+    print(f"{address_variable} serves", flush=True)
+    server.serve_forever(poll_interval=0.05)
