@@ -23,7 +23,6 @@ from samples.reader import PROGRAMME_FILE, SampleFileError, read_accounts, read_
 from schemas.registry_file import RegistryFileError, load_registry
 
 if TYPE_CHECKING:
-    from premia.demo.facts import Facts
     from premia.local.stack import LocalStack
     from schemas.registry_snapshot import LoadedRegistry
 
@@ -64,16 +63,18 @@ def demo(data_dir: Path, *, stops: bool) -> None:
                 bring_up(stack)
             with PeakMemory(stack.all_pids) as memory:
                 with stopwatch.step("apply the registry"):
-                    _apply_registry(stack, registry)
+                    apply_registry(stack, registry)
                 facts = asyncio.run(run_sample(stack, Sample(registry, sales, accounts, cycles), stopwatch))
             if not stays:
                 with stopwatch.step("stop"):
                     stop_stack(stack)
             assert registry.snapshot.programme is not None, "the sample has a programme"
             programme = registry.snapshot.programme
-            _print(figures(facts, programme=programme.name, synthetic=programme.synthetic))
+            _print(
+                figures(facts, programme=programme.name, synthetic=programme.synthetic, documents=stack.data_dir / "documents")
+            )
             _print(time_table(stopwatch.seconds, stopwatch.elapsed_s(), memory.peak_bytes))
-            _print(next_steps(stack.data_dir, runs=stays, statements=_statements(stack, facts)))
+            _print(next_steps(stack.data_dir, runs=stays))
             if stays:
                 from premia.local.watch import watch  # noqa: PLC0415
 
@@ -104,7 +105,8 @@ def _mark(stack: LocalStack) -> None:
     (stack.data_dir / MARK).touch()
 
 
-def _apply_registry(stack: LocalStack, registry: LoadedRegistry) -> None:
+def apply_registry(stack: LocalStack, registry: LoadedRegistry) -> None:
+    """Apply the sample's registry and open the programme's account at the bank."""
     from premia.local.bank import bank_of  # noqa: PLC0415
 
     programme = registry.snapshot.programme
@@ -115,10 +117,6 @@ def _apply_registry(stack: LocalStack, registry: LoadedRegistry) -> None:
     bank_of(stack.data_dir, stack.environment()["PREMIA_BANK_URL"]).open_programme_account(
         debtor.account, name=debtor.holder, bic=debtor.bic or "", currency=debtor.currency
     )
-
-
-def _statements(stack: LocalStack, facts: Facts) -> list[str]:
-    return [f"Statements ({facts.statements:,} as PDF/A, with their data inside): {stack.data_dir / 'documents'}"]
 
 
 def _print(lines: list[str]) -> None:

@@ -225,7 +225,8 @@ class Driver:
     async def _issue_statements(self, cycle: SampleCycle) -> None:
         assert cycle.period.ends_before is not None, "a cycle's period has an end"
         period = {"from": cycle.period.starts_on.isoformat(), "to": (cycle.period.ends_before - timedelta(days=1)).isoformat()}
-        await self._client("statements").post("/v1/statements", {"period": period, "organizations": "paid"})
+        body = {"period": period, "issued_on": cycle.statements_on.isoformat(), "organizations": "paid"}
+        await self._client("statements").post("/v1/statements", body)
         await self._payout_has_seen_all()
 
     async def _follow_outcomes(self) -> None:

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.registry_snapshot import LoadedRegistry
@@ -90,8 +89,3 @@ async def read_facts(conn: Connection, outcomes: Outcomes, summary: Mapping[str,
         transactions=await conn.fetchval(TRANSACTIONS),
         statements=summary["statements"],
     )
-
-
-def statements_folder(data_dir: Path) -> Path:
-    """Where the local stack keeps statements."""
-    return data_dir / "documents"

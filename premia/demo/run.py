@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,15 @@ class Sample:
 
 async def run_sample(stack: LocalStack, sample: Sample, stopwatch: Stopwatch) -> Facts:
     """Settle all cycles and return the programme's figures."""
+    async with open_driver(stack, sample, stopwatch) as driver:
+        await driver.run(sample.cycles)
+        summary = await next(iter(driver.clients.values())).get("/v1/summary")
+        return await read_facts(driver.reader, driver.outcomes, summary, sample.registry)
+
+
+@asynccontextmanager
+async def open_driver(stack: LocalStack, sample: Sample, stopwatch: Stopwatch) -> AsyncIterator[Driver]:
+    """A driver of the sample with a client for each of the programme's actors; all is closed with the block."""
     environment = stack.environment()
     snapshot = sample.registry.snapshot
     programme = snapshot.programme
@@ -46,18 +56,17 @@ async def run_sample(stack: LocalStack, sample: Sample, stopwatch: Stopwatch) ->
     tokens = read_tokens(stack.data_dir)
     try:
         async with aiohttp.ClientSession() as session:
-            clients = {
-                actor.id: PayoutClient(session, environment["PREMIA_PAYOUT_URL"], tokens[actor.id])
-                for actor in programme.actors
-            }
-            driver = Driver(
+            yield Driver(
                 sales=sample.sales,
                 accounts=sample.accounts,
                 servers=servers,
                 producer=producer,
                 reader=reader,
                 bank=bank_of(stack.data_dir, environment["PREMIA_BANK_URL"]),
-                clients=clients,
+                clients={
+                    actor.id: PayoutClient(session, environment["PREMIA_PAYOUT_URL"], tokens[actor.id])
+                    for actor in programme.actors
+                },
                 actors={
                     role: [actor.id for actor in programme.actors if role in actor.roles]
                     for role in ("prepare", "approve", "accounts", "statements")
@@ -69,8 +78,5 @@ async def run_sample(stack: LocalStack, sample: Sample, stopwatch: Stopwatch) ->
                 },
                 stopwatch=stopwatch,
             )
-            await driver.run(sample.cycles)
-            summary = await next(iter(clients.values())).get("/v1/summary")
-            return await read_facts(reader, driver.outcomes, summary, sample.registry)
     finally:
         await asyncio.gather(producer.stop(), reader.close())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,7 @@ LABEL_CHARS: Final = 24
 GRAMS_IN_TONNE: Final = 1_000_000
 
 
-def figures(facts: Facts, *, programme: str, synthetic: bool) -> list[str]:
+def figures(facts: Facts, *, programme: str, synthetic: bool, documents: Path) -> list[str]:
     """The programme in figures, a line each."""
     rejected = ", ".join(f"{code} {count}" for code, count in sorted(facts.rejected.items()))
     lines = [f"{programme}{' · MUESTRA, DATOS SINTÉTICOS (synthetic)' if synthetic else ''}", ""]
@@ -42,7 +42,8 @@ def figures(facts: Facts, *, programme: str, synthetic: bool) -> list[str]:
         ("Mines supported", f"{facts.producers_supported}, of which {facts.producers_exported} have exported"),
         ("Beneficiaries, declared", f"{facts.beneficiaries:,} in {', '.join(facts.countries)}"),
         ("Trial balance", _trial_balance(facts.unbalanced)),
-        ("Ledger", f"{facts.transactions:,} transactions; {facts.statements:,} statements issued"),
+        ("Ledger", f"{facts.transactions:,} transactions in one order"),
+        ("Statements", f"{facts.statements:,} as PDF, each with its data inside, by hash in {documents}"),
     ):
         lines.append(f"{label:<{LABEL_CHARS}}{text}")
     return lines
@@ -56,20 +57,20 @@ def time_table(seconds: Mapping[str, float], elapsed_s: float, peak_bytes: int) 
     return [*lines, f"  {rest_s:6.1f} s  everything else"]
 
 
-def next_steps(data_dir: Path, *, runs: bool, statements: Sequence[str]) -> list[str]:
+def next_steps(data_dir: Path, *, runs: bool) -> list[str]:
     """Commands worth pasting. Where the stack does not run any more, the first of them starts it again."""
     command = premia_command(data_dir)
-    lines = ["Worth looking at:"]
-    if not runs:
-        lines.append(f"  {command} up                                  # start it again, on what is there")
-    lines += [
-        f"  {command} lot REF-CH-01/PE-2025-000123        # one lot: provisional, final, corrected",
-        f"  {command} organization ORG-PE-012             # one cooperative: earned, paid, held",
-        f"  {command} dlq list --code FINENESS_OUT_OF_RANGE   # one rejection: a fraction where permille is due",
-        "Publish a lot of your own:",
-        f"  {command} publish samples/first-lot.json && {command} lot REF-CH-01/PE-2025-MI-PRIMER-LOTE",
+    steps = [] if runs else [("start it again, on what is there", f"{command} up")]
+    steps += [
+        ("one lot: provisional, final, corrected", f"{command} lot REF-CH-01/PE-2025-000123"),
+        ("one cooperative: earned, paid, lot by lot", f"{command} organization ORG-PE-012"),
+        ("its newest statement, as PDF and JSON", f"{command} statements show ORG-PE-012 --save ."),
+        ("one rejection: a fraction where permille is due", f"{command} dlq list --code FINENESS_OUT_OF_RANGE"),
+        ("recompute every balance from the journal", f"{command} fsck"),
+        ("publish a lot of your own", f"{command} publish samples/first-lot.json"),
+        ("and see what became of it", f"{command} lot REF-CH-01/PE-2025-MI-PRIMER-LOTE"),
     ]
-    return lines + list(statements)
+    return ["Worth looking at:"] + [line for what, step in steps for line in (f"  {what}", f"    {step}")]
 
 
 def premia_command(data_dir: Path) -> str:
