@@ -157,7 +157,7 @@ class Driver:
             body = [{"organization_id": account.organization_id, "currency": account.currency} for account in entries]
             answers = (await self.clients[proposer].post("/v1/accounts/propose", {"accounts": body}))["accounts"]
             for account, answer in zip(entries, answers, strict=True):
-                self._require_accepted(answer, account.organization_id)
+                _require_done(answer, f"the account of {account.organization_id}")
                 self.account_ids[account.organization_id] = answer["account_id"]
         verified = [
             account
@@ -169,7 +169,7 @@ class Driver:
             body = [_verification(account, self.account_ids[account.organization_id]) for account in entries]
             answers = (await self.clients[verifier].post("/v1/accounts/verify", {"accounts": body}))["accounts"]
             for account, answer in zip(entries, answers, strict=True):
-                self._require_accepted(answer, account.organization_id)
+                _require_done(answer, f"the account of {account.organization_id}")
                 self.verified.add(account.organization_id)
 
     async def _receive_money(self) -> None:
@@ -226,7 +226,9 @@ class Driver:
         assert cycle.period.ends_before is not None, "a cycle's period has an end"
         period = {"from": cycle.period.starts_on.isoformat(), "to": (cycle.period.ends_before - timedelta(days=1)).isoformat()}
         body = {"period": period, "issued_on": cycle.statements_on.isoformat(), "organizations": "paid"}
-        await self._client("statements").post("/v1/statements", body)
+        answers = (await self._client("statements").post("/v1/statements", body))["statements"]
+        for answer in answers:
+            _require_done(answer, f"the statement of {answer['organization_id']}")
         await self._payout_has_seen_all()
 
     async def _follow_outcomes(self) -> None:
@@ -245,10 +247,10 @@ class Driver:
                 raise DemoStuck(f"waited {STEP_DEADLINE_S:.0f} s for {what}; look at: {look_at}")
             await asyncio.sleep(POLL_S)
 
-    @staticmethod
-    def _require_accepted(answer: Mapping[str, Any], organization_id: str) -> None:
-        if answer.get("refused"):
-            raise DemoStuck(f"the account of {organization_id} was refused: {answer['refused']['message']}")
+
+def _require_done(answer: Mapping[str, Any], what: str) -> None:
+    if answer["refused"]:
+        raise DemoStuck(f"{what} was refused: {answer['refused']['message']}")
 
 
 def _verification(account: AccountEvidence, account_id: str) -> dict[str, Any]:
