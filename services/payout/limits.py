@@ -10,6 +10,8 @@ BANK_POLL_INTERVAL_S: Final = 1.0
 FOLDER_RETRY_INTERVAL_S: Final = 10.0
 # Approvals wake the sender at once; this finds what a crash left behind.
 SENDER_POLL_INTERVAL_S: Final = 1.0
+FILES_PER_TRANSACTION_MAX: Final = 64  # measured: a tenth of the cost of one each, and the turn is ours for 0.1 s.
+BYTES_PER_TRANSACTION_MAX: Final = 16 * 1024 * 1024  # beyond this the next file waits for the next SQL transaction.
 MEASURE_INTERVAL_S: Final = 5.0  # Prometheus asks every 15 s.
 # One bulk call: the registry has some 150 organizations, an HTTP body of 1 MiB holds about 5,000.
 BULK_ENTRIES_MAX: Final = 2_000

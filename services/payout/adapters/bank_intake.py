@@ -1,8 +1,9 @@
 """The bank's pickup folder, read file by file.
 
 Goal: every file is read once and then set aside; asking for a scan answers only after all files that lay there were read.
-Method: one scan at a time. A file is read and parsed beside the event loop, applied in one SQL transaction under its hash, and
-only then moved to archive/ or quarantine/; after a crash in between it is read again, known by its hash, and moved.
+Method: one scan at a time. Files are read and parsed beside the event loop, applied under their hashes, each whole, some in
+one SQL transaction (a bank sends a statement a day, and a year of them is read in a second), and only then moved to archive/
+or quarantine/; after a crash in between they are read again, known by their hashes, and moved.
 Refuses: BankFolderUnusableError and OSError go to the caller, who tries again later and says so.
 Source: design, section 7.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from services.payout.bank.drop_folder import (
 )
 from services.payout.bank.errors import BankFileUnreadableError, UnreadableFault
 from services.payout.bank.received_file import ReceivedFile, read_received_file
+from services.payout.limits import BYTES_PER_TRANSACTION_MAX, FILES_PER_TRANSACTION_MAX
 from services.payout.registry_view import RegistryView
 from services.payout.use_cases.read_bank_file import (
     FileOutcome,
@@ -63,43 +65,73 @@ class BankIntake:
                 return []
             paths = await asyncio.to_thread(list_incoming, self.incoming)
             taken: list[dict[str, Any]] = []
-            for path in paths:
-                outcome = await self._take(path)
-                if outcome is not None:
-                    taken.append({"name": path.name, **_described(outcome)})
+            while paths:
+                files, paths = await asyncio.to_thread(_read_some, paths)
+                taken += await self._apply(files)
             return taken
 
-    async def _take(self, path: Path) -> FileOutcome | None:
-        """Read one file. None: it is still being written, and waits for the next scan."""
-        try:
-            incoming = await asyncio.to_thread(read_incoming, path)
-        except BankFileUnreadableError as error:
-            if error.fault is UnreadableFault.FILE_CHANGED_WHILE_READ:
-                return None
-            # Too large to be taken into memory: its hash stands for it, and the file itself lies in the quarantine folder.
-            incoming = IncomingFile(path, await asyncio.to_thread(file_digest, path), b"")
-            return await self._quarantine(incoming, error)
-        try:
-            received = await asyncio.to_thread(read_received_file, incoming.data)
-        except BankFileUnreadableError as error:
-            return await self._quarantine(incoming, error)
-        return await self._apply(incoming, received)
-
-    async def _apply(self, incoming: IncomingFile, received: ReceivedFile) -> FileOutcome:
-        async with self.pool.acquire() as conn, conn.transaction():
-            outcome = await read_bank_file(conn, incoming, received, registry=self.registry, now=self.clock())
-        self.committed()
-        set_aside = quarantine_incoming if isinstance(outcome, FileQuarantined) else archive_incoming
-        await asyncio.to_thread(set_aside, incoming.path, incoming.sha256)
-        return outcome
-
-    async def _quarantine(self, incoming: IncomingFile, error: BankFileUnreadableError) -> FileOutcome:
-        trouble = FileQuarantined(error.fault, str(error))
+    async def _apply(self, files: Sequence[_File]) -> list[dict[str, Any]]:
+        outcomes: list[FileOutcome] = []
         async with self.pool.acquire() as conn, conn.transaction():
             await take_turn(conn)
-            await quarantine(conn, incoming, trouble, self.clock())
-        await asyncio.to_thread(quarantine_incoming, incoming.path, incoming.sha256)
-        return trouble
+            now = self.clock()
+            for file in files:
+                match file.content:
+                    case BankFileUnreadableError() as error:
+                        trouble = FileQuarantined(error.fault, str(error))
+                        await quarantine(conn, file.incoming, trouble, now)
+                        outcomes.append(trouble)
+                    case received:
+                        outcomes.append(await read_bank_file(conn, file.incoming, received, registry=self.registry, now=now))
+        self.committed()
+        await asyncio.to_thread(_set_aside, files, outcomes)
+        return [{"name": file.incoming.path.name, **_described(outcome)} for file, outcome in zip(files, outcomes, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of the bank, and what it says, or why it cannot be read."""
+
+    incoming: IncomingFile
+    content: ReceivedFile | BankFileUnreadableError
+
+
+def _read_some(paths: tuple[Path, ...]) -> tuple[list[_File], tuple[Path, ...]]:
+    """Read and parse the first files, as many as one SQL transaction takes. Returns them and the paths that are left."""
+    files: list[_File] = []
+    bytes_read = 0
+    for number, path in enumerate(paths):
+        if len(files) == FILES_PER_TRANSACTION_MAX or bytes_read > BYTES_PER_TRANSACTION_MAX:
+            return files, paths[number:]
+        file = _read_one(path)
+        if file is not None:
+            files.append(file)
+            bytes_read += len(file.incoming.data)
+    return files, ()
+
+
+def _read_one(path: Path) -> _File | None:
+    """None: it is still being written, and waits for the next scan."""
+    try:
+        incoming = read_incoming(path)
+    except BankFileUnreadableError as error:
+        if error.fault is UnreadableFault.FILE_CHANGED_WHILE_READ:
+            return None
+        # Too large to be taken into memory: its hash stands for it, and the file itself lies in the quarantine folder.
+        return _File(IncomingFile(path, file_digest(path), b""), error)
+    try:
+        return _File(incoming, read_received_file(incoming.data))
+    except BankFileUnreadableError as error:
+        return _File(incoming, error)
+
+
+def _set_aside(files: Sequence[_File], outcomes: Sequence[FileOutcome]) -> None:
+    for file, outcome in zip(files, outcomes, strict=True):
+        move = quarantine_incoming if isinstance(outcome, FileQuarantined) else archive_incoming
+        try:
+            move(file.incoming.path, file.incoming.sha256)
+        except BankFileUnreadableError as changed:
+            log.warning("%s; the next scan reads it", changed)
 
 
 def _described(outcome: FileOutcome) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Statements on request: composed from one snapshot, rendered beside the event loop, stored by hash, recorded.
 
 Goal: asking twice gives the same statements and none twice; one payee's trouble stops no other's statement.
-Method: one request at a time. The snapshot is one read-only SQL transaction for all payees, so that all statements of a
-request are made at one tree size; documents are on disk before anything refers to them.
+Method: one request at a time, recorded in one SQL transaction. The snapshot is one read-only SQL transaction for all payees,
+so that all statements of a request are made at one tree size; documents are on disk before anything refers to them.
 Refuses: ROLE_MISSING, PERIOD_INVALID, REGISTRY_MISSING for the whole request; see compose_statement for single payees.
 """
 
@@ -81,12 +81,22 @@ class StatementOffice:
                     for kind, id_ in payees
                 ]
             rendered = await self.printer.render([entry.statement for entry in composed if isinstance(entry, Composed)])
-            answers: list[dict[str, Any]] = []
+            contents = [
+                content
+                for page in rendered
+                if isinstance(page, RenderedStatement)
+                for content in (page.json_bytes, page.pdf_bytes)
+            ]
+            await asyncio.to_thread(_store, self.documents, contents)
             pages = iter(rendered)
-            for (_, organization_id), entry in zip(payees, composed, strict=True):
-                page = next(pages) if isinstance(entry, Composed) else None
-                outcome = await self._record(entry, page, actor)
-                answers.append({"organization_id": organization_id, **outcome})
+            async with self.pool.acquire() as conn, conn.transaction():
+                answers = [
+                    {
+                        "organization_id": organization_id,
+                        **await self._record(conn, entry, next(pages) if isinstance(entry, Composed) else None, actor),
+                    }
+                    for (_, organization_id), entry in zip(payees, composed, strict=True)
+                ]
             self.committed()
             return answers
 
@@ -117,25 +127,32 @@ class StatementOffice:
         return "fund" if organization is not None and organization.kind == COMMUNITY_FUND else "org"
 
     async def _record(
-        self, entry: Composed | IssuedBefore | Refused, page: RenderedStatement | Refused | None, actor: str
+        self,
+        conn: Connection,
+        entry: Composed | IssuedBefore | Refused,
+        page: RenderedStatement | Refused | None,
+        actor: str,
     ) -> dict[str, Any]:
-        if isinstance(entry, Refused) or isinstance(page, Refused):
-            refused = entry if isinstance(entry, Refused) else page
-            assert isinstance(refused, Refused), "one of the two is"
-            return {"refused": {"code": refused.code, "message": refused.message}}
-        if isinstance(entry, IssuedBefore):
-            return await self._issued(entry.statement_id, created=False)
-        assert page is not None, "every composed statement was rendered"
-        for content in (page.json_bytes, page.pdf_bytes):
-            await asyncio.to_thread(store_document, self.documents, content)
-        async with self.pool.acquire() as conn, conn.transaction():
-            recorded = await record_statement(conn, entry, page, actor=actor, now=self.clock())
-        if isinstance(recorded, IssuedBefore):
-            return await self._issued(recorded.statement_id, created=False)
-        return await self._issued(recorded, created=True)
+        match entry, page:
+            case (Refused() as refused, _) | (_, Refused() as refused):
+                return {"refused": {"code": refused.code, "message": refused.message}}
+            case IssuedBefore(), _:
+                return await _issued(conn, entry.statement_id, created=False)
+            case Composed(), RenderedStatement():
+                recorded = await record_statement(conn, entry, page, actor=actor, now=self.clock())
+                if isinstance(recorded, IssuedBefore):
+                    return await _issued(conn, recorded.statement_id, created=False)
+                return await _issued(conn, recorded, created=True)
+            case _:
+                raise AssertionError("every composed statement was rendered")
 
-    async def _issued(self, statement_id: UUID, *, created: bool) -> dict[str, Any]:
-        async with self.pool.acquire() as conn:
-            row = await conn.fetchrow(STATEMENT, statement_id)
-        assert row is not None, "statements are never deleted"
-        return {**dict(row), "created": created, "refused": None}
+
+async def _issued(conn: Connection, statement_id: UUID, *, created: bool) -> dict[str, Any]:
+    row = await conn.fetchrow(STATEMENT, statement_id)
+    assert row is not None, "statements are never deleted"
+    return {**dict(row), "created": created, "refused": None}
+
+
+def _store(folder: Path, contents: Sequence[bytes]) -> None:
+    for content in contents:
+        store_document(folder, content)

@@ -1,7 +1,7 @@
 """Take in one file of the bank.
 
 Goal: whatever the bank says is acted on once, however often and in however many messages it says it; nothing is lost.
-Method: one SQL transaction a file, under the hash of its bytes. A status report moves orders by its lowest level and never
+Method: a file is applied whole, under the hash of its bytes. A status report moves orders by its lowest level and never
 back; it proves no payment. Every booking is written once under its key, and once more only if it is another movement: settled,
 returned, received from a payer, or put into suspense. Each is a command to the ledger in the same SQL transaction.
 Refuses: nothing; what cannot be used is kept with its bytes for a person (quarantined), and the file counts as read.
@@ -31,7 +31,6 @@ from services.payout.registry_view import RegistryView
 from services.payout.use_cases.apply_booking import apply_booking
 from services.payout.use_cases.change_orders import OrderChange, change_orders
 from services.payout.use_cases.send_bank_files import mark_sent
-from services.payout.use_cases.take_turn import take_turn
 from services.payout.use_cases.void_orders import void_orders
 from services.payout.use_cases.withdraw_account import withdraw_account_of_order
 
@@ -48,6 +47,7 @@ KNOWN: Final = """
         OR EXISTS (SELECT FROM payout.quarantined_file WHERE sha256 = $1)"""
 INSERT_MESSAGE: Final = """
     INSERT INTO payout.bank_message (sha256, name, kind, bookings, bookings_new, read_at) VALUES ($1, $2, $3, $4, $5, $6)"""
+KNOWN_KEYS: Final = "SELECT booking_key FROM payout.booking WHERE booking_key = ANY($1)"
 INSERT_QUARANTINED: Final = """
     INSERT INTO payout.quarantined_file (sha256, name, code, message, content, read_at) VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT (sha256) DO NOTHING"""
@@ -91,8 +91,7 @@ FileOutcome = FileRead | FileRepeated | FileQuarantined
 async def read_bank_file(
     conn: Connection, incoming: IncomingFile, received: ReceivedFile, *, registry: RegistryView, now: datetime
 ) -> FileOutcome:
-    """Apply one file inside the caller's SQL transaction."""
-    await take_turn(conn)
+    """Apply one file inside the caller's SQL transaction, which holds the turn."""
     digest = bytes.fromhex(incoming.sha256)
     if await conn.fetchval(KNOWN, digest):
         BANK_FILES_REPEATED_TOTAL.inc()
@@ -107,10 +106,10 @@ async def read_bank_file(
         # A payment and its return in one file: the debit comes first, whatever the order in the file.
         key=lambda booking: (booking.booked_on, booking.direction == "CRDT"),
     )
-    # The message is known before its bookings, which refer to it; how many were new is what its bookings say.
     kind = MessageKind.STATUS_REPORT if isinstance(received, StatusReport) else received.kind
     new_keys = await _new_keys(conn, [booking.booking_key for booking in bookings])
-    await conn.execute(INSERT_MESSAGE, digest, incoming.path.name, kind, len(bookings), len(new_keys), now)
+    bookings_new = len(new_keys)
+    await conn.execute(INSERT_MESSAGE, digest, incoming.path.name, kind, len(bookings), bookings_new, now)
     if isinstance(received, StatusReport):
         await _apply_status_report(conn, received, digest, now)
     for booking in bookings:
@@ -118,11 +117,7 @@ async def read_bank_file(
             new_keys.discard(booking.booking_key)
             await apply_booking(conn, booking, digest, registry=registry, now=now)
     BANK_FILES_READ_TOTAL.labels(kind).inc()
-    return FileRead(kind, len(bookings), await conn.fetchval(COUNT_BOOKINGS, digest))
-
-
-COUNT_BOOKINGS: Final = "SELECT count(*) FROM payout.booking WHERE message_sha256 = $1"
-KNOWN_KEYS: Final = "SELECT booking_key FROM payout.booking WHERE booking_key = ANY($1)"
+    return FileRead(kind, len(bookings), bookings_new)
 
 
 async def quarantine(conn: Connection, incoming: IncomingFile, trouble: FileQuarantined, now: datetime) -> None:
@@ -134,6 +129,8 @@ async def quarantine(conn: Connection, incoming: IncomingFile, trouble: FileQuar
 
 
 async def _new_keys(conn: Connection, keys: Sequence[str]) -> set[str]:
+    if not keys:
+        return set()
     known = {row["booking_key"] for row in await conn.fetch(KNOWN_KEYS, list(keys))}
     return set(keys) - known
 
