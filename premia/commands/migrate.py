@@ -48,10 +48,11 @@ class WrongInput(click.ClickException):
 def migrate() -> None:
     """Bring the database schemas up to date."""
     known = environment()
-    run(_migrate(needed("DATABASE_URL", known), known))
+    run(bring_up_to_date(needed("DATABASE_URL", known), known))
 
 
-async def _migrate(url: str, known: Mapping[str, str]) -> None:
+async def bring_up_to_date(url: str, known: Mapping[str, str]) -> None:
+    """Migrate the database at `url`, and allow the logins that `known` names by its variables."""
     folder = Path(services.__path__[0])
     async with connected(url) as conn:
         for schema in SCHEMAS:

@@ -42,8 +42,11 @@ async def run_relay(
     The cursor is a row of `{schema}.relay_cursor (source, position)`; a row that is missing starts before the first message.
     """
     async with pool.acquire() as conn:
-        # The lock is the session's: it is free again when this process or its connection ends, however that happens.
-        await conn.execute("SELECT pg_advisory_lock($1)", zlib.crc32(f"relay {schema}.{source}".encode()))
+        # The lock is the session's: it is free again when this process or its connection ends, however that happens. Asked for
+        # again and again instead of waited for: a second process waits for days, longer than any command may take.
+        lock = zlib.crc32(f"relay {schema}.{source}".encode())
+        while not await conn.fetchval("SELECT pg_try_advisory_lock($1)", lock):  # noqa: ASYNC110  no event tells
+            await asyncio.sleep(POLL_S)
         await conn.execute(
             f"INSERT INTO {schema}.relay_cursor (source, position) VALUES ($1, -1) ON CONFLICT DO NOTHING",
             source,
