@@ -8,7 +8,6 @@ at each start, so that the last words of the one before are the lines above it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +16,6 @@ from premia.local.launch import START_MARK
 from premia.local.limits import LAST_LOG_LINES
 from premia.local.logs import last_lines
 from premia.local.programs import PROGRAMS
-from premia.local.supervision import ProcessInfo
 
 SUPERVISOR_LOG_LINES_MAX: Final = 2000  # hours of a restart loop; older deaths are not worth telling
 SEARCHED_LINES_MAX: Final = 400
@@ -52,12 +50,3 @@ def last_words(log_file: Path) -> list[str]:
     if len(starts) > 1:
         lines = lines[starts[-2] + 1 : starts[-1]]
     return [line for line in lines if START_MARK not in line][-LAST_LOG_LINES:]
-
-
-def newly_dead(before: Mapping[str, ProcessInfo], now: Mapping[str, ProcessInfo]) -> list[str]:
-    """Programs that ran before and were not stopped on purpose, but whose process is not there any more."""
-    return [
-        name
-        for name, info in before.items()
-        if info.runs and name in now and now[name].pid != info.pid and now[name].state not in ("STOPPED", "STOPPING")
-    ]

@@ -19,7 +19,7 @@ from premia.local.programs import SERVICE_MODULES
 from premia.local.state import DATA_DIR_VARIABLE, StackState, read_state
 
 SUPERVISED_VARIABLE: Final = "PREMIA_SUPERVISED"  # marks the processes of a stack, so that orphans can be found
-PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", SUPERVISED_VARIABLE)
+PASSED_ON: Final = ("PATH", "PYTHONPATH", "HOME", "LANG", "LC_ALL", "TMPDIR", SUPERVISED_VARIABLE)
 NEVER_MS: Final = 24 * 3600 * 1000  # the bank looks into its drop folder when it is asked to
 CLOCK_FILE: Final = "clock"
 START_MARK: Final = "premia: starting "  # in each log, so that the last words of the process before can be found
