@@ -6,6 +6,7 @@ import asyncio
 
 import uvloop
 
+from services.premium_calculator.header_names import mend_header_names
 from services.premium_calculator.registry_feed import RegistryFeed
 from services.premium_calculator.worker import Worker
 from services.runtime.http import serve
@@ -31,4 +32,5 @@ async def main(stop: asyncio.Event) -> None:
 if __name__ == "__main__":
     # Faust reads Kafka in a thread with a loop of its own, which it takes from the policy.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    mend_header_names()
     run_service("premium_calculator", main)
