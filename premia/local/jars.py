@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from premia.local.errors import MachineNotReady, StackUnreachable
-from premia.local.limits import DOWNLOAD_TIMEOUT_S, DOWNLOADS_AT_ONCE
+from premia.local.limits import DISK_FREE_MB_MIN, DOWNLOAD_TIMEOUT_S, DOWNLOADS_AT_ONCE, MEMORY_AVAILABLE_MB_MIN
 from premia.local.talk import progress, say
 
 KAFKA_VERSION: Final = "4.3.1"
@@ -108,7 +108,8 @@ class JarCache:
         total_bytes = sum(jar.size_bytes for jar in missing)
         say(
             f"First run: fetching Apache Kafka {KAFKA_VERSION} ({len(missing)} jars, {total_bytes / 1e6:.0f} MB) "
-            f"into {self._folder}; it is kept and used again."
+            f"into {self._folder}; it is kept and used again. The stack needs {DISK_FREE_MB_MIN} MB of disk "
+            f"and {MEMORY_AVAILABLE_MB_MIN} MB of memory."
         )
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
