@@ -1,0 +1,215 @@
+"""The ledger's process between a real Kafka and a real PostgreSQL: posting, relaying, being killed, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import asyncpg
+import orjson
+import pytest
+from aiokafka import ConsumerRecord
+
+from premia.commands.migrate import bring_up_to_date
+from premia.local.ports import choose_ports
+from premia.local.stack import LocalStack
+from schemas.message import Message
+from schemas.topics import ENTITLEMENTS, LEDGER_TRANSACTIONS, SALE_OUTCOMES
+from services.runtime.kafka import publish, start_producer
+from tests.conftest import environment_with_database
+from tests.integration.command import premia
+from tests.integration.ledger.conftest import Ledger
+from tests.integration.ledger.records import entitlement, record, reserve, settle
+from tests.integration.premium_calculator.programme import header, read
+
+DEADLINE_S: Final = 60.0
+STOP_S_MAX: Final = 5.0  # what every service promises
+EXIT_UNEXPECTED: Final = 70
+
+
+@pytest.fixture
+async def ledger(servers: LocalStack, kafka: str, new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[Ledger]:
+    """An empty ledger with a database and topics of its own: offsets in one belong to the other."""
+    environment = environment_with_database(servers, new_database()) | {
+        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "PREMIA_LEDGER_HTTP": f"127.0.0.1:{choose_ports(['ledger'])['ledger']}",
+        "PREMIA_ACTOR_TOKENS": str(tmp_path / "tokens.json"),
+    }
+    await bring_up_to_date(environment["DATABASE_URL"], environment)
+    assert (await premia(kafka, "topics", "apply")).exit_code == 0
+    conn = await asyncpg.connect(environment["PREMIA_LEDGER_DATABASE_URL"])
+    try:
+        yield Ledger(conn, environment)
+    finally:
+        await conn.close()
+
+
+@asynccontextmanager
+async def running(ledger: Ledger) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The service as a process; killed at the end of the block if it is still there."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.ledger",
+        env={**os.environ, **ledger.environment},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def send(ledger: Ledger, records: Iterable[ConsumerRecord[Any, Any]]) -> None:
+    """Publish records where they would be read."""
+    producer = await start_producer(ledger.environment["KAFKA_BOOTSTRAP_SERVERS"])
+    try:
+        await publish(producer, [Message(made.topic, made.key, made.value, made.headers) for made in records])
+    finally:
+        await producer.stop()
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for a condition, with a deadline."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not await condition():
+            await asyncio.sleep(0.05)
+
+
+async def posted(ledger: Ledger) -> int:
+    """Leaves of the log."""
+    size: int = await ledger.conn.fetchval("SELECT tree_size FROM ledger.log_head")
+    return size
+
+
+async def told(ledger: Ledger, *topics: str) -> list[ConsumerRecord[Any, Any]]:
+    """All that was published to some topics."""
+    return await read(ledger.environment["KAFKA_BOOTSTRAP_SERVERS"], *topics)
+
+
+async def test_what_is_published_is_posted_and_told_in_the_order_of_the_log(ledger: Ledger) -> None:
+    lots = [entitlement(lot=f"LOT-{number}", lines=(("ORG-1", "producer", 100),)) for number in range(50)]
+    async with running(ledger):
+        await send(ledger, [*lots, entitlement(lot="LOT-1", lines=(("ORG-1", "producer", 100),), origin_offset=77)])
+
+        async def sales_are_told() -> bool:
+            return len(await told(ledger, SALE_OUTCOMES)) == 51
+
+        await until(sales_are_told)
+        await send(ledger, [reserve("R", ["50.00"]), settle("R", "B-1")])
+
+        async def payment_is_told() -> bool:
+            return len(await told(ledger, LEDGER_TRANSACTIONS)) == 50 + 2 * 2
+
+        await until(payment_is_told)
+    outcomes = [orjson.loads(found.value) for found in await told(ledger, SALE_OUTCOMES)]
+    assert sorted(value["detail"] for value in outcomes) == ["duplicate", *["posted"] * 50]
+    messages = sorted(await told(ledger, LEDGER_TRANSACTIONS), key=lambda found: found.offset)
+    kinds = [header(found, "ce_type").split(".")[1] for found in messages]
+    assert kinds == ["transaction"] * 51 + ["command-outcome", "transaction", "command-outcome"]
+    leaves = [orjson.loads(found.value) for found in messages if "leaf_index" in orjson.loads(found.value)]
+    assert [leaf["leaf_index"] for leaf in leaves] == list(range(52))
+    assert [row["leaf"] for row in await ledger.rows("journal", "leaf_index")] == [
+        found.value for found in messages if b'"leaf_index"' in found.value
+    ]
+    assert await ledger.deviations() == []
+
+
+async def test_a_ledger_that_is_killed_again_and_again_posts_everything_once(ledger: Ledger) -> None:
+    lots = [entitlement(lot=f"LOT-{number}") for number in range(4_000)]
+    await send(ledger, lots)
+    kills = 0
+    while await posted(ledger) < len(lots):
+        async with running(ledger) as process:
+            before = await posted(ledger)
+
+            async def moved(before: int = before) -> bool:
+                return await posted(ledger) > before
+
+            await until(moved)
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+    assert kills >= 2, "one kill at least hit a ledger with records waiting for it"
+    async with running(ledger):
+
+        async def all_told() -> bool:
+            return len({header(found, "ce_id") for found in await told(ledger, SALE_OUTCOMES)}) == len(lots)
+
+        await until(all_told)
+    indices = [orjson.loads(found.value)["leaf_index"] for found in await told(ledger, LEDGER_TRANSACTIONS)]
+    assert set(indices) == set(range(len(lots)))
+    assert (await ledger.balances())["org:ORG-1:payable:USD"] == -149808 * len(lots)
+    assert await ledger.deviations() == []
+
+
+async def test_an_unreadable_entitlement_ends_the_process_and_nothing_after_it_is_lost(ledger: Ledger) -> None:
+    await send(ledger, [record(ENTITLEMENTS, b"REF-1/LOT-1", b"{", ())])
+    async with running(ledger) as process:
+        assert process.stderr is not None
+        said = (await asyncio.wait_for(process.stderr.read(), DEADLINE_S)).decode()
+        assert await process.wait() == EXIT_UNEXPECTED
+    assert "UnreadableEntitlementError" in said
+    assert f"{ENTITLEMENTS}/" in said
+    assert await ledger.conn.fetchval("SELECT sum(next_offset) FROM ledger.consumer_offset") == 0
+
+
+async def test_it_stops_within_five_seconds_and_tells_how_it_is(ledger: Ledger) -> None:
+    address = f"http://{ledger.environment['PREMIA_LEDGER_HTTP']}"
+    await send(ledger, [entitlement(), reserve("R", ["9999.99"])])
+    async with running(ledger) as process, aiohttp.ClientSession() as session:
+
+        async def is_ready() -> bool:
+            try:
+                async with session.get(f"{address}/healthz/ready") as answer:
+                    return answer.status == 200
+            except aiohttp.ClientConnectionError:
+                return False
+
+        async def is_counted() -> bool:
+            async with session.get(f"{address}/metrics") as answer:
+                lines = (await answer.text()).splitlines()
+            return {
+                'premia_ledger_entitlements_total{outcome="posted"} 1.0',
+                "premia_ledger_tree_size_leaves 1.0",
+                'premia_ledger_commands_total{outcome="INSUFFICIENT_PAYABLE"} 1.0',
+            } <= set(lines)
+
+        await until(is_ready)
+        await until(is_counted)
+        async with session.get(f"{address}/healthz/live") as answer:
+            assert answer.status == 200
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), STOP_S_MAX) == 0
+
+
+async def test_a_second_process_waits_for_the_first_and_takes_over(ledger: Ledger) -> None:
+    async with running(ledger) as first:
+        await send(ledger, [entitlement(lot="LOT-1")])
+
+        async def one_posted() -> bool:
+            return await posted(ledger) >= 1
+
+        await until(one_posted)
+        other = Ledger(
+            ledger.conn,
+            ledger.environment
+            | {"PREMIA_INSTANCE": "1", "PREMIA_LEDGER_HTTP": f"127.0.0.1:{choose_ports(['ledger'])['ledger']}"},
+        )
+        async with running(other):
+            first.send_signal(signal.SIGKILL)
+            await send(ledger, [entitlement(lot=f"LOT-{number}") for number in range(2, 10)])
+
+            async def all_told() -> bool:
+                return len({header(found, "ce_id") for found in await told(ledger, SALE_OUTCOMES)}) == 9
+
+            await until(all_told)
+    assert await ledger.deviations() == []
