@@ -8,12 +8,14 @@ started with the first statement. A worker whose parent was killed ends itself w
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import os
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,6 +27,7 @@ from services.payout.statement.render_pdf import RenderedStatement, StatementRen
 WORKERS_MAX: Final = 2  # a worker takes 97 MB (measured), and a cycle's hundred statements 3 s on two.
 PARENT_CHECK_INTERVAL_S: Final = 1.0
 
+log = logging.getLogger(__name__)
 _renderer: StatementRenderer | None = None
 
 
@@ -47,7 +50,15 @@ class StatementPrinter:
                 initargs=(os.getpid(),),
             )
         loop = asyncio.get_running_loop()
-        return await asyncio.gather(*(loop.run_in_executor(self._pool, _render, statement) for statement in statements))
+        try:
+            return await asyncio.gather(*(loop.run_in_executor(self._pool, _render, statement) for statement in statements))
+        except BrokenProcessPool as error:
+            # A worker was killed (memory, most likely). The next request starts new ones; nothing of this one was issued.
+            log.error("the processes that render statements ended: %s", error)  # noqa: TRY400  a traceback of ours says nothing
+            self.close()
+            self._pool = None
+            refused = Refused(RefusalCode.STATEMENT_NOT_RENDERED, "the processes that render statements ended: try again")
+            return [refused for _ in statements]
 
     def close(self) -> None:
         """End the processes; what is not rendered yet is dropped."""

@@ -4,8 +4,8 @@ Goal: every open item is dealt with for a stated reason, and what is netted stay
 Method: an organization's items in one currency are grouped by (scheme, payer); a group above zero is paid by one part of the
 order with all its items, corrections included; a group at or below zero stays open and is recovered from later premiums of the
 same scheme and payer. The ledger never reserves more than is payable, and another payer's negative group lowers what is
-payable: then the newest items of the positive groups wait, whole, until the rest fits, because paying them would use money
-that the ledger counts against the other group.
+payable: then items of the positive groups wait, whole and as little money as possible, until the rest fits, because paying them
+would use what the ledger counts against the other group.
 Refuses: nothing; held and carried-over money is a result with a code.
 Source: design, section 7 and invariants 6 and 10.
 """
@@ -172,26 +172,28 @@ def _hold_code(payee: Payee, terms: Terms) -> HoldCode | None:
 
 
 def _fitting(parts: tuple[Part, ...], payable_minor: int) -> tuple[Part, ...]:
-    """The parts without as many of their newest positive items as it takes to stay within what is payable."""
+    """The parts without as few of their positive items, in amount, as it takes to stay within what is payable."""
     excess_minor = _total(parts) - payable_minor
     if excess_minor <= 0:
         return parts
     waiting: set[tuple[int, int]] = set()
     candidates = [item for part in parts for item in part.items if item.amount_minor > 0]
-    for item in sorted(candidates, key=lambda item: item.key, reverse=True):
-        if excess_minor <= 0:
-            break
-        waiting.add(item.key)
-        excess_minor -= item.amount_minor
+    # From the smallest to the largest; of equal ones the newest waits.
+    candidates.sort(key=lambda item: (item.amount_minor, (-item.key[0], -item.key[1])))
+    while excess_minor > 0 and candidates:
+        enough = next((item for item in candidates if item.amount_minor >= excess_minor), candidates[-1])
+        candidates.remove(enough)
+        waiting.add(enough.key)
+        excess_minor -= enough.amount_minor
     fitting: list[Part] = []
     for part in parts:
         items = tuple(item for item in part.items if item.key not in waiting)
         amount_minor = sum(item.amount_minor for item in items)
-        # A part whose remainder is no longer above zero waits whole: its corrections wait for its newest items.
+        # A part whose remainder is no longer above zero waits whole: its corrections wait with its premiums.
         if amount_minor > 0:
             fitting.append(Part(part.scheme_id, part.payer_id, amount_minor, items))
     # Leaving out a negative remainder raises the sum again; the outcome must still fit, so what is too much goes part by part.
-    while _total(tuple(fitting)) > payable_minor:
+    while fitting and _total(tuple(fitting)) > payable_minor:
         fitting.pop()
     return tuple(fitting)
 

@@ -19,7 +19,6 @@ from schemas.ledger_command import Direction as LedgerDirection
 from schemas.ledger_command import OwnerKind, Receive, Return, Settle, Subject
 from services.payout.bank.amount import amount_text
 from services.payout.bank.bookings import Booking, Direction
-from services.payout.bank.rejection_reasons import RejectionAction, rejection_action
 from services.payout.domain.booking_match import (
     Movement,
     PaymentOnTheWay,
@@ -36,7 +35,7 @@ from services.payout.use_cases.change_orders import OrderChange, change_orders
 from services.payout.use_cases.send_bank_files import mark_sent
 from services.payout.use_cases.send_ledger_commands import CommandToSend, send_ledger_commands
 from services.payout.use_cases.suspend_booking import suspend_command
-from services.payout.use_cases.withdraw_account import withdraw_account_of_order
+from services.payout.use_cases.withdraw_account import withdraw_doubted_account
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -167,10 +166,8 @@ async def _return(conn: Connection, entry: _Entry, attempt: Record, meaning: Ret
         booking_key=booking.booking_key,
     )
     await send_ledger_commands(conn, [CommandToSend(command, order_id, booking.booking_key)], entry.now)
-    # Without a reason nobody knows what was wrong; the account is the likeliest, and sending again would lose the fees again.
-    if reason is None or rejection_action(reason) is RejectionAction.VERIFY_ACCOUNT:
-        why = f"RETURNED_{reason}" if reason else "RETURNED"
-        await withdraw_account_of_order(conn, order_id, reason=why, now=entry.now)
+    told = f"RETURNED_{reason}" if reason else "RETURNED"
+    await withdraw_doubted_account(conn, order_id, reason_code=reason, told=told, now=entry.now)
 
 
 async def _receive(conn: Connection, entry: _Entry, payer_id: str) -> None:

@@ -120,26 +120,25 @@ def _chosen(
 def _unpayable(details: PayeeDetails, currency: str, today: date) -> Refused | None:
     """Try the details on a payment file of one payment that is never sent."""
     order_id = derived_id("payment-account-trial", details.account)
-    trial = credit_transfer(
-        details,
-        end_to_end_id=end_to_end_id(order_id, 1),
-        uetr=uetr(order_id, 1),
-        amount_minor=1,
-        currency=currency,
-        remittance="trial",
-    )
-    debtor = Debtor(name="trial", account=account_number("0"), account_currency=currency, bic="XMPLCHZZ")
-    midnight = datetime(today.year, today.month, today.day, tzinfo=UTC)
-    trial_file = PaymentFile(
-        message_id="trial",
-        payment_information_id="trial",
-        created_at=midnight,
-        requested_execution_on=today,
-        debtor=debtor,
-        transfers=(trial,),
-    )
     try:
-        render_pain001(trial_file)
+        trial = credit_transfer(
+            details,
+            end_to_end_id=end_to_end_id(order_id, 1),
+            uetr=uetr(order_id, 1),
+            amount_minor=1,
+            currency=currency,
+            remittance="trial",
+        )
+        render_pain001(
+            PaymentFile(
+                message_id="trial",
+                payment_information_id="trial",
+                created_at=datetime(today.year, today.month, today.day, tzinfo=UTC),
+                requested_execution_on=today,
+                debtor=Debtor(name="trial", account=account_number("0"), account_currency=currency, bic="XMPLCHZZ"),
+                transfers=(trial,),
+            )
+        )
     except PaymentFileInvalidError as error:
         field = error.field.removeprefix("transfers.0.")
         return Refused(RefusalCode.ACCOUNT_INVALID, f"{field}: {error.message}")

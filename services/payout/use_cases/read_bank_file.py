@@ -32,7 +32,7 @@ from services.payout.use_cases.apply_booking import apply_booking
 from services.payout.use_cases.change_orders import OrderChange, change_orders
 from services.payout.use_cases.send_bank_files import mark_sent
 from services.payout.use_cases.void_orders import void_orders
-from services.payout.use_cases.withdraw_account import withdraw_account_of_order
+from services.payout.use_cases.withdraw_account import withdraw_doubted_account
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -160,7 +160,7 @@ def _foreign_account(reports: Sequence[AccountReport], registry: RegistryView) -
     for report in reports:
         if account_number(report.account).number != ours:
             return FileQuarantined(
-                "ACCOUNT_UNKNOWN", f"a report on the account ending in {report.account[-4:]}, which is not ours"
+                QuarantineCode.FOREIGN_ACCOUNT, f"a report on the account ending in {report.account[-4:]}, which is not ours"
             )
     return None
 
@@ -194,12 +194,21 @@ async def _apply_verdict(conn: Connection, attempt: Record, verdict: PaymentVerd
     match verdict.outcome:
         case StatusOutcome.IN_FLIGHT | StatusOutcome.CHANGED if state is OrderState.SENT:
             await change_orders(conn, [OrderChange(attempt["order_id"], OrderState.ACCEPTED, code=verdict.status)], now)
+        case StatusOutcome.REJECTED if rejection_action(verdict.reason_code) is RejectionAction.RECONCILE_DUPLICATE:
+            # The bank had it before, and the first one may have been paid: a booking or a person decides, never we.
+            log.error("order %s: the bank calls it a duplicate (%s)", attempt["order_id"], verdict.reason_code)
         case StatusOutcome.REJECTED if state in WITH_THE_BANK:
-            code = verdict.reason_code or ""
-            reason = f"RJCT_{code}" if _REASON.fullmatch(code) else "RJCT"
-            await void_orders(conn, [attempt["order_id"]], to=OrderState.REJECTED, reason=reason, now=now)
-            if rejection_action(verdict.reason_code) is RejectionAction.VERIFY_ACCOUNT:
-                await withdraw_account_of_order(conn, attempt["order_id"], reason=reason, now=now)
+            code = verdict.reason_code
+            reason = f"RJCT_{code}" if code and _REASON.fullmatch(code) else "RJCT"
+            await void_orders(
+                conn,
+                [attempt["order_id"]],
+                to=OrderState.REJECTED,
+                reason=reason,
+                detail=verdict.information or code,
+                now=now,
+            )
+            await withdraw_doubted_account(conn, attempt["order_id"], reason_code=code, told=reason, now=now)
         case StatusOutcome.REJECTED:
             # Booked, or given up already: a status never undoes a booking, and a second rejection changes nothing.
             log.warning("order %s is %s; the bank's %s changes nothing", attempt["order_id"], state, verdict.status)

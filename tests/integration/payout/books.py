@@ -8,11 +8,15 @@ publish is taken to payout's, in order, as often as it takes until nothing moves
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
+
+import asyncpg
 
 import schemes
 from schemas.canonical_json import canonical_json, payload_hash
@@ -137,6 +141,8 @@ class Books:
     payout: Pool
     bank: MockBank
     documents: Path
+    admin_url: str
+    printer: StatementPrinter
     registry: RegistryView = field(default_factory=RegistryView)
     now: datetime = NOW
     known: LoadedRegistry | None = None
@@ -148,6 +154,15 @@ class Books:
     def clock(self) -> datetime:
         """What the services take for now."""
         return self.now
+
+    @asynccontextmanager
+    async def admin(self) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+        """A connection of the administrator."""
+        conn = await asyncpg.connect(self.admin_url)
+        try:
+            yield conn
+        finally:
+            await conn.close()
 
     # --- the world around ---------------------------------------------------------------------------------------------
 
@@ -323,12 +338,8 @@ class Books:
 
     async def statements(self, first: date, last: date, organizations: Any = "paid", actor: str = "carla") -> Any:
         """Issue statements."""
-        printer = StatementPrinter()
-        office = StatementOffice(self.payout, self.registry, self.documents, printer, self.clock, lambda: None)
-        try:
-            return await office.issue(StatementsAsked(first, last, None, organizations), actor)
-        finally:
-            printer.close()
+        office = StatementOffice(self.payout, self.registry, self.documents, self.printer, self.clock, lambda: None)
+        return await office.issue(StatementsAsked(first, last, None, organizations), actor)
 
     def document(self, digest: str) -> bytes:
         """A stored document."""

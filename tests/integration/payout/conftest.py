@@ -10,6 +10,7 @@ import pytest
 
 import services
 from premia.local.stack import LocalStack
+from services.payout.adapters.statement_printer import StatementPrinter
 from services.runtime.database import open_pool
 from services.runtime.migrations import migrate
 from tests.conftest import environment_with_database
@@ -19,6 +20,14 @@ from tests.mock_bank import MockBank, running_mock_bank
 BANK_OPENS: str = "2025-03-27T09:00"
 
 
+@pytest.fixture(scope="session")
+def printer() -> Iterator[StatementPrinter]:
+    """Starting its processes takes seconds: once is enough."""
+    printer = StatementPrinter()
+    yield printer
+    printer.close()
+
+
 @pytest.fixture
 def bank(tmp_path: Path) -> Iterator[MockBank]:
     with running_mock_bank(tmp_path, clock=BANK_OPENS) as running:
@@ -26,7 +35,9 @@ def bank(tmp_path: Path) -> Iterator[MockBank]:
 
 
 @pytest.fixture
-async def books(servers: LocalStack, new_database: Callable[[], str], bank: MockBank, tmp_path: Path) -> AsyncIterator[Books]:
+async def books(
+    servers: LocalStack, new_database: Callable[[], str], bank: MockBank, printer: StatementPrinter, tmp_path: Path
+) -> AsyncIterator[Books]:
     """Migrated databases, a registry that was applied, and verified accounts for nobody yet."""
     environment = environment_with_database(servers, new_database())
     admin = await asyncpg.connect(environment["DATABASE_URL"])
@@ -40,7 +51,7 @@ async def books(servers: LocalStack, new_database: Callable[[], str], bank: Mock
     ledger = await open_pool(environment["PREMIA_LEDGER_DATABASE_URL"])
     payout = await open_pool(environment["PREMIA_PAYOUT_DATABASE_URL"])
     try:
-        books = Books(ledger, payout, bank, tmp_path)
+        books = Books(ledger, payout, bank, tmp_path, environment["DATABASE_URL"], printer)
         await books.apply_registry(registry_file())
         yield books
     finally:
