@@ -19,6 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Final
 
+from schemas.locale_figures import LanguageUnknownError
 from schemas.statement import Statement
 from services.payout.errors import RefusalCode, Refused
 from services.payout.statement.errors import StatementError
@@ -82,5 +83,5 @@ def _render(statement: Statement) -> RenderedStatement | Refused:
     assert _renderer is not None, "the initializer ran"
     try:
         return _renderer.render(statement)
-    except StatementError as error:
+    except (StatementError, LanguageUnknownError) as error:
         return Refused(RefusalCode.STATEMENT_NOT_RENDERED, f"{statement.payee.id}: {error}")

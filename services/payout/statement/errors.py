@@ -7,9 +7,5 @@ class StatementError(Exception):
     """Root of this package's exceptions."""
 
 
-class LanguageUnknownError(StatementError):
-    """No words for the statement's language. Nothing half translated is ever issued."""
-
-
 class StatementUnrenderableError(StatementError):
     """The typesetter refused the document: a fault of the template; the message is its own."""

@@ -14,9 +14,11 @@ from decimal import Decimal
 from itertools import groupby
 from typing import Final
 
+from schemas.explanation_text import without_premium
+from schemas.locale_figures import NO_BREAK_SPACE
 from schemas.statement import SchemeTerms, Statement, StatementBalance, StatementLine, StatementPosting
 from services.payout.statement.formula import formula, step_values
-from services.payout.statement.locale_text import NO_BREAK_SPACE, LocaleText
+from services.payout.statement.locale_text import LocaleText
 from services.payout.statement.sentences import (
     STATE_TERMS,
     adjustment_lines,
@@ -345,8 +347,12 @@ def _lot_group(
                 )
             )
         if not lines:
-            rows.append(_lot_row(posting, label=label, formula="sin prima", amount="", state="", with_weights=True, text=text))
-    documents = " · ".join(document_label(document, statement.payee.country) for document in last.documents)
+            rows.append(
+                _lot_row(
+                    posting, label=label, formula=without_premium(None, text), amount="", state="", with_weights=True, text=text
+                )
+            )
+    documents = " · ".join(document_label(document, text) for document in last.documents)
     states = {row.state for row in rows}
     if len(states) == 1:
         rows = [replace(row, state="") for row in rows]

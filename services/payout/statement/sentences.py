@@ -12,6 +12,8 @@ from collections import Counter
 from decimal import Decimal
 from typing import Final
 
+from schemas import explanation_text
+from schemas.explanation_text import assay_sentence, floor_sentence, stage_word, status_word, step_of
 from schemas.payee_state import PayeeState
 from schemas.statement import (
     HoldEntry,
@@ -24,7 +26,7 @@ from schemas.statement import (
     StatementPosting,
     TransferredEntry,
 )
-from services.payout.statement.formula import status_word, step_rule, step_values
+from services.payout.statement.formula import step_values
 from services.payout.statement.locale_text import LocaleText
 
 # Payments named one by one in the first block; the summary below has all of them.
@@ -40,8 +42,6 @@ STATE_TERMS: Final = {
     PayeeState.RETURNED: "returned",
 }
 assert set(STATE_TERMS) == set(PayeeState), "every state that a payee sees has a word"
-
-_STAGES: Final = {"provisional": "provisional", "final": "final", "cancelled": "anulado"}
 
 # In the order in which they are told.
 _CHANGES: Final = {
@@ -97,16 +97,6 @@ _HOLDS_WITH_VALUES: Final[dict[str, tuple[set[str], str]]] = {
         "Sus ventas del año ({sold_kg} kg) superan lo que declararon ({capacity_kg} kg). Envíe su nuevo informe de capacidad.",
     ),
 }
-
-_DOCUMENT_LABELS: Final = {
-    "export_declaration": {"PE": "DAM", "CO": "DEX", "": "declaración de exportación"},
-    "transport_guide": {"": "guía de remisión"},
-    "melt_protocol": {"": "acta de fundición"},
-    "assay_certificate": {"": "certificado de ensaye"},
-    "invoice": {"": "factura"},
-    "royalty_form": {"BO": "Formulario M-03", "": "formulario de regalías"},
-}
-_DOCUMENT_UNKNOWN: Final = "documento"
 
 
 def transferred_sentence(entry: TransferredEntry, currency: str, text: LocaleText) -> str:
@@ -273,26 +263,8 @@ def return_paragraph(entry: ReturnedEntry, statement: Statement, currency: str, 
 
 def assay_note(posting: StatementPosting, text: LocaleText) -> str | None:
     """By whose assay the fineness counts. None where nothing was assayed or the rule is not one of ours."""
-    values = step_values(posting, "assay")
-    if not values or posting.fineness_permille is None:
-        return None
-    seller, buyer, umpire = (text.fineness(values.get(party, "0")) for party in ("seller", "buyer", "umpire"))
-    counts = text.fineness(posting.fineness_permille)
-    limit = text.plain(values.get("limit_permille", "0"))
-    apart = text.plain(str(abs(Decimal(values.get("seller", "0")) - Decimal(values.get("buyer", "0")))))
-    assay, laboratory = text.word("assay"), text.word("umpire_laboratory")
-    sentences = {
-        "seller": f"Ley provisional: {assay} del vendedor ({counts}).",
-        "agreed": f"Ley final: acordada entre vendedor y comprador ({counts}).",
-        "mean": f"Ley final: promedio del {assay} del vendedor ({seller}) y del comprador ({buyer}); difieren {apart}, "
-        f"el límite es {limit} ‰.",
-        "lower": f"Ley por ahora: la menor entre el vendedor ({seller}) y el comprador ({buyer}); difieren {apart}, más que el "
-        f"límite de {limit} ‰. Falta {text.word('umpire')}: se paga la parte que no está en discusión.",
-        "umpire": f"Ley final: {laboratory} ({counts}), entre el vendedor ({seller}) y el comprador ({buyer}).",
-        "umpire_clamped": f"Ley final: el {laboratory} dio {umpire}; cuenta {counts}, el extremo más cercano entre el vendedor "
-        f"({seller}) y el comprador ({buyer}).",
-    }
-    return sentences.get(step_rule(posting, "assay") or "")
+    step = step_of(posting.explanation, "assay")
+    return None if step is None or posting.fineness_permille is None else assay_sentence(step, text)
 
 
 def sharing_note(posting: StatementPosting, text: LocaleText) -> str | None:
@@ -305,35 +277,27 @@ def sharing_note(posting: StatementPosting, text: LocaleText) -> str | None:
     return f"Lote de {many}: oro fino total {text.weight(lot)} g; su parte {text.weight(own)} g ({text.troy_ounces(own)} oz t)."
 
 
-def document_label(document: StatementDocument, country: str) -> str:
+def document_label(document: StatementDocument, text: LocaleText) -> str:
     """`DAM 118-2025-40-012345`."""
-    names = _DOCUMENT_LABELS.get(document.kind)
-    name = _DOCUMENT_UNKNOWN if names is None else names.get(country, names[""])
-    return f"{name} {document.number}"
+    return explanation_text.document_label(document.kind, document.number, text)
 
 
 def stage_label(posting: StatementPosting, statement: Statement, text: LocaleText) -> str:
     """`final 26/03`."""
-    stage = text.word("umpire") if posting.stage == "umpire" else _STAGES[posting.stage]
     again = " (recálculo)" if posting.calculation > 0 else ""
-    return f"{stage} {text.day_in(statement.year, posting.effective_on)}{again}"
+    return f"{stage_word(posting.stage, text)} {text.day_in(statement.year, posting.effective_on)}{again}"
 
 
 def terms_sentence(terms: SchemeTerms, text: LocaleText) -> str:
     """The rate in words, its source and version, and the payee's status in the scheme."""
-    rate, currency = terms.rate, text.currency_code(terms.currency)
-    if rate.kind == "per_mass":
-        unit = {"GRM": "gramo", "KGM": "kilogramo", "APZ": "onza troy"}[rate.unit]
-        price = f"{currency} {text.factor(rate.amount)} por {unit} de {text.word('fine_weight')}"
-    else:
-        price = f"{text.plain(rate.percent)} % del valor del {text.word('fine_weight')} al {text.word('benchmark')}"
-    sentence = f"Tarifa: {price} ({text.word('scheme')} {scheme_name(terms)}, versión {terms.scheme_version})."
+    sentence = explanation_text.terms_sentence(
+        terms.rate, terms.currency, name=scheme_name(terms), version=terms.scheme_version, text=text
+    )
     if terms.floor_min_share_of_benchmark is not None:
-        floor = text.percent(terms.floor_min_share_of_benchmark)
-        sentence += f" Si el oro se vendió por menos del {floor} del {text.word('benchmark')}, se suma la diferencia."
+        sentence += f" {floor_sentence(terms.floor_min_share_of_benchmark, text)}"
     if terms.status is not None:
         since = f", desde {text.day(terms.status_since)}" if terms.status_since else ""
-        sentence += f" Estado de su organización en el {text.word('scheme')}: {status_word(terms.status)}{since}."
+        sentence += f" Estado de su organización en el {text.word('scheme')}: {status_word(terms.status, text)}{since}."
     return sentence
 
 

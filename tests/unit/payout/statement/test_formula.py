@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.currencies import minor_digits
+from schemas.explanation_text import status_word
 from schemas.statement import SchemeTerms, StatementLine, StatementPosting
-from services.payout.statement.formula import formula, status_word
+from services.payout.statement.formula import formula
 from services.payout.statement.locale_text import LocaleText
 from tests.unit.payout.statement.example import statement
 from tests.unit.premium_calculator.programme import USD_BENCHMARK, assays, calculated, grams, sale, sources
@@ -229,4 +230,5 @@ def test_a_scheme_that_a_revision_dropped_is_a_difference() -> None:
 
 
 def test_statuses_are_words() -> None:
-    assert [status_word(status) for status in ("step_2", "certified", "own_word")] == ["paso 2", "certificada", "own_word"]
+    words = [status_word(status, PERU) for status in ("step_2", "certified", "own_word")]
+    assert words == ["paso 2", "certificada", "own_word"]

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from services.payout.statement.errors import LanguageUnknownError
+from schemas.locale_figures import LanguageUnknownError
 from services.payout.statement.locale_text import LocaleText
 
 PERU, BOLIVIA, COLOMBIA = LocaleText("es_PE"), LocaleText("es_BO"), LocaleText("es_CO")

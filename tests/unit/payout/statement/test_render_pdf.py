@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from schemas.locale_figures import LanguageUnknownError
 from schemas.statement import Statement
 from services.payout.statement import render_pdf
-from services.payout.statement.errors import LanguageUnknownError, StatementUnrenderableError
+from services.payout.statement.errors import StatementUnrenderableError
 from services.payout.statement.page import ATTACHMENT_NAME
 from services.payout.statement.render_pdf import RenderedStatement, StatementRenderer
 from tests.unit.payout.statement.example import every_kind_of_line, nothing_moved, statement, yearly
