@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -21,8 +22,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from premia.local.errors import StackUnreachable
+from premia.local.limits import POLL_INTERVAL_S, READY_GRACE_S
 from premia.local.machine import check_installation
-from premia.local.programs import PROGRAMS
+from premia.local.programs import PROGRAMS, SERVICES
 from premia.local.state import DATA_DIR_VARIABLE, DEFAULT_DATA_DIR
 
 if TYPE_CHECKING:  # what these import is not there on a machine without the extra `local`, which is told so first
@@ -59,6 +61,8 @@ def up(data_dir: Path, *, foreground: bool, new_ports: bool) -> None:
         try:
             bring_up(stack, new_ports=new_ports)
             _print_places(stack)
+            for name, trouble in troubles(stack).items():
+                click.echo(f"{PROGRAMS[name].title} is up and waits: {trouble}", err=True)
             if foreground:
                 from premia.local.watch import watch  # noqa: PLC0415  # after check_installation
 
@@ -130,6 +134,16 @@ def bring_up(stack: LocalStack, *, new_ports: bool = False) -> None:
     for arguments in PREPARATIONS:
         run_premia(stack, *arguments)
     stack.start_services()
+
+
+def troubles(stack: LocalStack) -> dict[str, str]:
+    """Why services are not ready, in their words; they get a moment to become it."""
+    waiting = set(SERVICES)
+    deadline = time.monotonic() + READY_GRACE_S
+    while waiting and time.monotonic() < deadline:
+        waiting = {name for name in waiting if not stack.is_ready(name)}
+        time.sleep(POLL_INTERVAL_S)
+    return {name: stack.trouble(name) or "it does not say for what" for name in SERVICES if name in waiting}
 
 
 def run_premia(stack: LocalStack, *arguments: str) -> None:
@@ -209,6 +223,8 @@ def _print_report(found: StackReport) -> None:
     if found.programs:
         click.echo(f"Data in {found.data_dir}; logs: premia logs NAME")
     for program in found.programs:
+        if program.trouble:
+            click.echo(f"\n{program.title} waits: {program.trouble}")
         if program.deaths:
             times = "once" if program.deaths == 1 else f"{program.deaths} times"
             click.echo(f"\n{program.title} died {times} since the stack was started. Its last words:")

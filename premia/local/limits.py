@@ -15,6 +15,7 @@ BROKER_MESSAGE_BYTES_MAX: Final = DERIVED_MESSAGE_BYTES_MAX + DEAD_LETTER_EXTRA_
 
 START_TIMEOUT_S: Final = 60.0  # measured: Kafka 2 s, PostgreSQL 1 s on two idle cores; a busy machine is slower.
 POLL_INTERVAL_S: Final = 0.05
+READY_GRACE_S: Final = 3.0  # measured: services join their groups within 1 s of being up
 STOP_TIMEOUT_S: Final = 10.0  # what Ctrl-C may take until everything is gone.
 SERVICE_STOP_S: Final = 5  # every service's own promise after SIGTERM.
 INFRASTRUCTURE_STOP_S: Final = 3  # measured: Kafka 0.5 s, PostgreSQL 0.2 s. They stop after the services.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -38,6 +39,7 @@ class ProgramState:
     memory_mb: int | None
     port: int
     log: str
+    trouble: str | None
     deaths: int
     last_words: list[str]
 
@@ -76,6 +78,7 @@ def report(stack: LocalStack) -> StackReport:
                 memory_mb=round(family_bytes([info.pid]) / MEGABYTE) if info and runs else None,
                 port=stack.state.ports[name],
                 log=str(stack.log_file(name)),
+                trouble=stack.trouble(name) if runs else None,
                 deaths=times,
                 last_words=last_words(stack.log_file(name)) if times else [],
             )
@@ -100,11 +103,18 @@ def _advice(programs: list[ProgramState], *, running: bool) -> list[str]:
     if stopped:
         advice.append("premia up")
     elif not all(program.ready for program in programs):
-        waiting = next(program for program in programs if not program.ready)
-        advice.append(f"premia logs {waiting.name} -f")
+        named = [command for program in programs if (command := _command_in(program.trouble))]
+        advice += [f"premia {command}" for command in dict.fromkeys(named)]
+        advice += [f"premia logs {program.name} -f" for program in programs if not program.ready and not program.trouble]
     else:
         advice += ["premia dlq list", "premia balances", "premia payouts list"]
     return advice[:ADVICE_MAX]
+
+
+def _command_in(trouble: str | None) -> str | None:
+    """The command that a service names as the way out of its trouble: what stands in backquotes after `premia`."""
+    match = re.search(r"`premia ([^`]+)`", trouble or "")
+    return match[1] if match else None
 
 
 def _without_login(url: str) -> str:

@@ -13,6 +13,7 @@ import asyncio
 import fcntl
 import hashlib
 import http.client
+import json
 import os
 import secrets
 import shutil
@@ -23,7 +24,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -72,6 +73,7 @@ PROGRAM_PORTS: Final = {
     "payout": ("payout",),
 }
 HTTP_OK: Final = 200
+HEALTH_BYTES_MAX: Final = 64 * 1024  # a sentence of trouble, not more
 
 
 class LocalStack:
@@ -215,11 +217,15 @@ class LocalStack:
             case "bank":
                 return bank_of(self.data_dir, self.environment()["PREMIA_BANK_URL"]).answers()
             case _:
-                return _says_yes(ports[name], "/healthz/ready")
+                return _answer(ports[name], "/healthz/ready").ok
 
     def is_up(self, name: str) -> bool:
         """Whether a service runs and makes progress, though it may wait for something; of other programs as `is_ready`."""
-        return _says_yes(self.state.ports[name], "/healthz/live") if name in SERVICES else self.is_ready(name)
+        return _answer(self.state.ports[name], "/healthz/live").ok if name in SERVICES else self.is_ready(name)
+
+    def trouble(self, name: str) -> str | None:
+        """Why a service is not ready, in its own words; None if it is ready or does not say."""
+        return _answer(self.state.ports[name], "/healthz/ready").trouble if name in SERVICES else None
 
     def wait_ready(self, names: Iterable[str], timeout_s: float = START_TIMEOUT_S) -> None:
         """Return when all are ready. Raises StackUnreachable with a program's last log lines if it gave up or time is over."""
@@ -238,13 +244,17 @@ class LocalStack:
                     elif name not in processes or processes[name].given_up:
                         raise StackUnreachable(self._did_not_come_up(name, "does not start"))
                 if waiting and time.monotonic() > deadline:
-                    raise StackUnreachable(self._did_not_come_up(waiting[0], f"is not ready after {timeout_s:.0f} s"))
+                    raise StackUnreachable(self._did_not_come_up(waiting[0], self._late(waiting[0], timeout_s)))
                 tick(0)
                 time.sleep(POLL_INTERVAL_S)
 
     def log_file(self, name: str) -> Path:
         """Where a program's output goes."""
         return self.data_dir / "logs" / f"{name}.log"
+
+    def _late(self, name: str, timeout_s: float) -> str:
+        trouble = self.trouble(name)
+        return f"is not ready after {timeout_s:.0f} s" + (f" ({trouble})" if trouble else "")
 
     def _did_not_come_up(self, name: str, trouble: str) -> str:
         lines = "".join(f"\n  {name} | {line}" for line in last_lines(self.log_file(name), LAST_LOG_LINES))
@@ -393,12 +403,25 @@ def _listens(address: str) -> bool:
         return False
 
 
-def _says_yes(port: int, path: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    ok: bool
+    trouble: str | None
+
+
+def _answer(port: int, path: str) -> _Answer:
+    """What a service's health page says. No answer is not ok, and no trouble that it could name."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=PROBE_TIMEOUT_S)
     try:
         connection.request("GET", path)
-        return connection.getresponse().status == HTTP_OK
+        response = connection.getresponse()
+        body = response.read(HEALTH_BYTES_MAX)
     except (OSError, http.client.HTTPException):
-        return False
+        return _Answer(ok=False, trouble=None)
     finally:
         connection.close()
+    try:
+        trouble = json.loads(body).get("trouble")
+    except (ValueError, AttributeError):
+        trouble = None
+    return _Answer(ok=response.status == HTTP_OK, trouble=trouble)

@@ -104,6 +104,19 @@ def test_ctrl_c_while_starting_leaves_nothing(folder: Path, stand_ins: Path, pre
     assert processes_of(folder / ".premia") == []
 
 
+def test_a_service_that_waits_is_up_and_says_for_what(premia: Premia, folder: Path) -> None:
+    (folder / ".premia" / "documents").mkdir(parents=True)
+    (folder / ".premia" / "documents" / "waits").write_text("no registry yet: `premia registry apply`", encoding="utf-8")
+    up = premia("up")
+    assert up.returncode == 0, up.stderr
+    assert "premium calculator is up and waits: no registry yet: `premia registry apply`" in up.stderr
+    status = premia("status", "--json")
+    assert status.returncode == 1
+    found = json.loads(status.stdout)
+    assert {program["name"]: program["ready"] for program in found["programs"]}["ledger"] is False
+    assert found["next"][0] == "premia registry apply"
+
+
 def test_a_start_that_fails_leaves_nothing_running(premia: Premia, folder: Path) -> None:
     (folder / ".premia" / "documents").mkdir(parents=True)
     (folder / ".premia" / "documents" / "PREMIA_PAYOUT_HTTP").touch()

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+WAITS = Path(os.environ["PREMIA_DOCUMENTS_DIR"]) / "waits"  # a test writes into it what the services wait for
+
 
 class Health(BaseHTTPRequestHandler):
     """Ready, and mortal: POST /die?42 ends the process with that exit code."""
 
     def do_GET(self) -> None:
-        self.send_response(200)
+        trouble = WAITS.read_text(encoding="utf-8") if WAITS.exists() and self.path == "/healthz/ready" else None
+        self.send_response(503 if trouble else 200)
         self.end_headers()
+        self.wfile.write(json.dumps({"ok": trouble is None, "trouble": trouble}).encode())
 
     def do_POST(self) -> None:
         code = int(self.path.partition("?")[2])
