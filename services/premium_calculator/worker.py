@@ -25,7 +25,7 @@ from schemas.message import Message
 from services.premium_calculator.adapters.sale_answer import answer
 from services.premium_calculator.app import CalculatorApp
 from services.premium_calculator.batch_transport import RecordBatch
-from services.premium_calculator.limits import MEASURE_INTERVAL_S, MEASURE_TIMEOUT_S, STOP_BATCH_S, STOP_S
+from services.premium_calculator.limits import MEASURE_INTERVAL_S, MEASURE_TIMEOUT_S, STOP_BATCH_S, STOP_FAUST_S
 from services.premium_calculator.metrics import BATCH_SECONDS, LAG_RECORDS, STALE_BATCHES_TOTAL
 from services.premium_calculator.registry_feed import RegistryFeed
 from services.runtime.batch_consumer import Progress
@@ -80,10 +80,10 @@ class Worker:
             async with asyncio.timeout(STOP_BATCH_S):
                 await self._one_batch.acquire()  # and keep it: no batch begins any more
         try:
-            async with asyncio.timeout(STOP_S):
+            async with asyncio.timeout(STOP_FAUST_S):
                 await app.stop()
         except TimeoutError:
-            log.warning("Faust did not stop within %.0f s; what it did not commit comes again", STOP_S)
+            log.warning("Faust did not stop within %.0f s; what it did not commit comes again", STOP_FAUST_S)
 
     # --- health -------------------------------------------------------------------------------------------------------
 

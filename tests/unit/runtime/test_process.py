@@ -52,3 +52,13 @@ def test_a_missing_setting_is_one_line_and_exit_2() -> None:
     _, errors = (process := start("required('PREMIA_NOT_SET')")).communicate(timeout=30)
     assert process.returncode == 2
     assert errors == "example: PREMIA_NOT_SET is not set\n"
+
+
+def test_a_stop_that_takes_too_long_is_ended() -> None:
+    process = start("print('running', flush=True); await asyncio.Event().wait()")
+    assert process.stdout is not None
+    assert process.stdout.readline() == "running\n"
+    os.kill(process.pid, signal.SIGTERM)
+    _, errors = process.communicate(timeout=5)
+    assert process.returncode == 0
+    assert "not stopped within 4.5 s" in errors
