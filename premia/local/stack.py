@@ -281,7 +281,8 @@ class LocalStack:
         asyncio.run(_ensure_database(self.state.passwords[POSTGRES_ADMIN], self.state.ports["postgres"]))
 
     def _make_folders(self) -> None:
-        check_room(self.data_dir, psutil.virtual_memory().available)
+        if not self.processes():  # what runs already has taken its room
+            check_room(self.data_dir, psutil.virtual_memory().available)
         try:
             for folder in FOLDERS:
                 (self.data_dir / folder).mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """What the stack says while it works: lines on stderr, and a progress bar on what takes longer than a second.
 
-Method: rich draws only on a terminal; elsewhere one line when a long step begins is all, so that logs stay readable.
+Method: rich draws, on a terminal only, so that logs stay readable; what is said meanwhile goes above the bars.
 """
 
 from __future__ import annotations
@@ -9,15 +9,78 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from premia.local.limits import PROGRESS_AFTER_S
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class _Board:
+    """All bars of the process on one rich display: two displays would write over each other."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._progress: Progress | None = None
+        self._shown = 0
+
+    def add(self, title: str, total: int | None) -> TaskID | None:
+        """Show a bar. None where there is no terminal to show it on."""
+        from rich.console import Console  # noqa: PLC0415  # 0.1 s of imports that quick steps do not need
+        from rich.progress import (  # noqa: PLC0415
+            BarColumn,
+            Progress,
+            SpinnerColumn,
+            TextColumn,
+            TimeElapsedColumn,
+        )
+
+        with self._lock:
+            if self._progress is None:
+                console = Console(stderr=True)
+                if not console.is_terminal:
+                    return None
+                columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+                self._progress = Progress(*columns, console=console, transient=True)
+                self._progress.start()
+            self._shown += 1
+            return self._progress.add_task(title, total=total)
+
+    def print_above(self, line: str) -> bool:
+        """Print a line above the bars. False if none is shown."""
+        with self._lock:
+            if self._progress is None:
+                return False
+            self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            return True
+
+    def draw(self, task: TaskID, done: int) -> None:
+        """Let a bar show how much is done."""
+        with self._lock:
+            if self._progress is not None:
+                self._progress.update(task, completed=done)
+
+    def remove(self, task: TaskID) -> None:
+        """Take a bar away, and the display with the last one."""
+        with self._lock:
+            if self._progress is not None:
+                self._progress.remove_task(task)
+                self._shown -= 1
+                if self._shown == 0:
+                    self._progress.stop()
+                    self._progress = None
+
+
+_BOARD = _Board()
+
 
 def say(line: str) -> None:
     """One line for the person, on stderr."""
-    click.echo(line, err=True)
+    if not _BOARD.print_above(line):
+        click.echo(line, err=True)
 
 
 class _LateBar:
@@ -29,45 +92,23 @@ class _LateBar:
         self._done = 0
         self._started = time.monotonic()
         self._lock = threading.Lock()
-        self._stop_drawing: Callable[[], None] | None = None
-        self._draw: Callable[[int], None] | None = None
+        self._asked = False
+        self._task: TaskID | None = None
 
     def advance(self, amount: int) -> None:
         with self._lock:
             self._done += amount
-            if self._draw is None and time.monotonic() - self._started > PROGRESS_AFTER_S:
-                self._show()
-            if self._draw is not None:
-                self._draw(self._done)
+            if not self._asked and time.monotonic() - self._started > PROGRESS_AFTER_S:
+                self._asked = True
+                self._task = _BOARD.add(self._title, self._total)
+            if self._task is not None:
+                _BOARD.draw(self._task, self._done)
 
     def close(self) -> None:
         with self._lock:
-            if self._stop_drawing is not None:
-                self._stop_drawing()
-
-    def _show(self) -> None:
-        from rich.console import Console  # noqa: PLC0415  # 0.1 s of imports that quick steps do not need
-        from rich.progress import (  # noqa: PLC0415
-            BarColumn,
-            Progress,
-            SpinnerColumn,
-            TextColumn,
-            TimeElapsedColumn,
-        )
-
-        console = Console(stderr=True)
-        if not console.is_terminal:
-            self._draw = lambda _done: None
-            return
-        columns = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
-        if self._total is not None:
-            columns.insert(2, BarColumn())
-            columns.insert(3, TextColumn("{task.percentage:>3.0f}%"))
-        progress = Progress(*columns, console=console, transient=True)
-        task = progress.add_task(self._title, total=self._total)
-        progress.start()
-        self._draw = lambda done: progress.update(task, completed=done)
-        self._stop_drawing = progress.stop
+            if self._task is not None:
+                _BOARD.remove(self._task)
+                self._task = None
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from premia.local import postgres
+from premia.local import machine, postgres
 from premia.local.limits import BROKER_MESSAGE_BYTES_MAX
 from premia.local.memory import PeakMemory, family_bytes
 from premia.local.report import report
@@ -127,7 +127,10 @@ def test_no_password_is_in_any_command_line_or_open_file(running: LocalStack) ->
             assert not any(secret in text for secret in secrets), path
 
 
-def test_a_second_start_changes_nothing(running: LocalStack) -> None:
+def test_a_second_start_changes_nothing_even_if_the_stack_took_all_memory(
+    running: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "MEMORY_AVAILABLE_MB_MIN", 1_000_000_000)
     pids = running.process_ids()
     running.start_infrastructure()
     running.start_services()
