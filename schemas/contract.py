@@ -63,7 +63,15 @@ def refuse_member(kind: str, message: str, *path: str | int) -> NoReturn:
 
 def first_fault(error: ValidationError, sent: object = None) -> FieldFault:
     """The first fault of a failed validation, in words. With the JSON value that was sent, the path is the sender's."""
-    details: Any = error.errors(include_url=False)[0]
+    return _fault(error.errors(include_url=False)[0], sent)
+
+
+def all_faults(error: ValidationError, sent: object = None) -> list[FieldFault]:
+    """Every fault, for who checks files and mends them all at once."""
+    return [_fault(details, sent) for details in error.errors(include_url=False)]
+
+
+def _fault(details: Any, sent: object) -> FieldFault:
     context = details.get("ctx") or {}
     below = context.get("path", ())
     if details["type"].startswith("union_tag"):

@@ -1,6 +1,6 @@
 """Registry and scheme files: one reader for all commands.
 
-Goal: whoever keeps the files is told file, line and field of the first mistake, in one line.
+Goal: whoever keeps the files is told file, line and field of the first mistake, in one line; `check_file` tells all of them.
 Method: YAML (or JSON, which is read by the same way) into plain values with a note of each value's line; then the
 contracts of `schemas.registry` and `schemas.scheme`; then the rules that join files. Scalars are read as YAML 1.2
 does: only true and false are truth values, so the country NO stays one; dates stay text; decimals must be in quotes,
@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from schemas.contract import Contract, FieldFault, first_fault
+from schemas.contract import Contract, FieldFault, all_faults, first_fault
 from schemas.registry import (
     Organization,
     OrganizationEntry,
@@ -45,6 +47,7 @@ class RegistryFileError(Exception):
     def __init__(self, file: Path, line: int | None, message: str) -> None:
         """Name the place; `line` counts from 1, None where the file as a whole is meant."""
         place = f"{file}:{line}" if line else str(file)
+        self.message = " ".join(message.split())
         super().__init__(" ".join(f"{place}: {message}".split()))
         self.file, self.line = file, line
 
@@ -71,6 +74,42 @@ def load_registry_file(file: Path) -> RegistryFile:
     return registry
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedFile(Generic[_File]):
+    """A file that was read: `contract` is None where `faults` has any; `value` is what it says, mended or not."""
+
+    file: Path
+    value: object
+    contract: _File | None
+    faults: tuple[RegistryFileError, ...]
+    lines: Mapping[tuple[str | int, ...], int]
+
+    def line(self, *path: str | int) -> int | None:
+        """The line of a value, or of the nearest one above it."""
+        return _line(self.lines, path)
+
+
+def check_file(file: Path, contract: type[_File]) -> CheckedFile[_File]:
+    """Read a file and find every mistake in it, not only the first. Raises RegistryFileError if it cannot be read at all."""
+    value, lines = _read(file)
+    try:
+        return CheckedFile(file, value, contract.model_validate(value), (), lines)
+    except ValidationError as error:
+        faults = tuple(_error(file, lines, fault) for fault in all_faults(error, value))
+        return CheckedFile(file, value, None, faults, lines)
+
+
+def scheme_files(folder: Path) -> list[Path]:
+    """The scheme files of a folder (*.yaml, *.yml, *.json), sorted. Raises RegistryFileError if there are none."""
+    try:
+        files = sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES)
+    except OSError as error:
+        raise RegistryFileError(folder, None, f"cannot be read as a folder of schemes: {error.strerror}") from error
+    if not files:
+        raise RegistryFileError(folder, None, "holds no scheme: one *.yaml file for each version of a scheme is expected")
+    return files
+
+
 def load_contract_file(file: Path, contract: type[_File]) -> _File:
     """Read and check another file in the same form, such as those of the sample. Raises RegistryFileError."""
     return _load(file, contract)[0]
@@ -78,14 +117,8 @@ def load_contract_file(file: Path, contract: type[_File]) -> _File:
 
 def load_schemes(folder: Path) -> dict[str, Scheme]:
     """Read and check all scheme files of a folder; by `scheme_id@version`. Raises RegistryFileError."""
-    try:
-        files = sorted(file for file in folder.iterdir() if file.suffix in SUFFIXES)
-    except OSError as error:
-        raise RegistryFileError(folder, None, f"cannot be read as a folder of schemes: {error.strerror}") from error
-    if not files:
-        raise RegistryFileError(folder, None, "holds no scheme: one *.yaml file for each version of a scheme is expected")
     schemes: dict[str, Scheme] = {}
-    for file in files:
+    for file in scheme_files(folder):
         scheme, lines = _load(file, Scheme)
         if scheme.record_id in schemes:
             raise _error(file, lines, FieldFault(("version",), f"{scheme.record_id} is in another file too"))
@@ -114,12 +147,15 @@ def _load(file: Path, contract: type[_File]) -> tuple[_File, _Lines]:
 
 
 def _error(file: Path, lines: _Lines, fault: FieldFault) -> RegistryFileError:
+    prefix = f"{fault.field}: " if fault.path else ""
+    return RegistryFileError(file, _line(lines, fault.path), f"{prefix}{fault.message}")
+
+
+def _line(lines: Mapping[_Path, int], path: _Path) -> int | None:
     # A missing field has no line of its own: that of the mapping it is missing from is the nearest there is.
-    path = fault.path
     while path and path not in lines:
         path = path[:-1]
-    prefix = f"{fault.field}: " if fault.path else ""
-    return RegistryFileError(file, lines.get(path), f"{prefix}{fault.message}")
+    return lines.get(path)
 
 
 def _read(file: Path) -> tuple[object, _Lines]:
