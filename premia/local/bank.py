@@ -10,7 +10,7 @@ from __future__ import annotations
 import http.client
 import json
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -96,24 +96,6 @@ class Bank:
         if self.clock_file is not None:
             self.clock_file.write_text(datetime.fromisoformat(moved["to"]).strftime("%Y-%m-%dT%H:%M:%S"), encoding="ascii")
         return [date.fromisoformat(crossed) for crossed in moved["businessDaysCrossed"]]
-
-    def skip_to(self, day: date) -> None:
-        """Move the clock as `advance_to` does, but without a statement for every business day on which nothing happens.
-
-        Years of empty statements are thousands of files, at 2 ms each here and more where they are read. The account is closed
-        while the clock passes quiet days: a closed account gets none. Falls back to `advance_to` if anything is due on the way.
-        """
-        tomorrow = self.today() + timedelta(days=1)
-        if tomorrow < day:
-            self.advance_to(tomorrow)  # today's bookings get their statement
-        if tomorrow < day and not self.call("GET", "/_mock/queue"):
-            self.call("PATCH", f"/_mock/accounts/{PROGRAMME_ACCOUNT}", {"closed": True})
-            try:
-                self.advance_to(day)
-            finally:
-                self.call("PATCH", f"/_mock/accounts/{PROGRAMME_ACCOUNT}", {"closed": False})
-        else:
-            self.advance_to(day)
 
     def today(self) -> date:
         """The bank's date."""

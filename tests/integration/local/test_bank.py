@@ -49,23 +49,6 @@ def test_only_the_programmes_account_gets_statements(bank: Bank, stack: LocalSta
     assert all(name.startswith("camt.053.001.08-PREMIA-") for name in names)
 
 
-def test_quiet_years_are_skipped_without_a_statement_for_each_day(bank: Bank, stack: LocalStack) -> None:
-    bank.credit(7, payer="Marca Ejemplo", reference="x", end_to_end_id="x")
-    bank.skip_to(date(2016, 1, 4))
-    assert bank.today() == date(2016, 1, 4)
-    bank.credit(8, payer="Marca Ejemplo", reference="y", end_to_end_id="y")
-    bank.advance_to(date(2016, 1, 5))
-    assert bank.balance_minor() == 15
-    names = [path.name.split("-")[0] for path in (stack.data_dir / "bank" / "incoming").iterdir()]
-    assert sorted(names) == ["camt.053.001.08"] * 2 + ["camt.054.001.08"] * 2
-
-
-def test_what_is_due_on_the_way_is_not_skipped(bank: Bank) -> None:
-    bank.credit(7, payer="Marca Ejemplo", reference="x", end_to_end_id="x", on=date(2014, 2, 3))
-    bank.skip_to(date(2014, 3, 3))
-    assert bank.balance_minor() == 7
-
-
 def test_opening_the_account_again_keeps_its_balance(bank: Bank) -> None:
     bank.credit(1, payer="Marca Ejemplo", reference="x", end_to_end_id="x")
     bank.open_programme_account(IBAN, name="Programa, otra vez")
