@@ -12,6 +12,9 @@ FOLDER_RETRY_INTERVAL_S: Final = 10.0
 SENDER_POLL_INTERVAL_S: Final = 1.0
 FILES_PER_TRANSACTION_MAX: Final = 64  # measured: a tenth of the cost of one each, and the turn is ours for 0.1 s.
 BYTES_PER_TRANSACTION_MAX: Final = 16 * 1024 * 1024  # beyond this the next file waits for the next SQL transaction.
+# Partitions are read side by side, so that a leaf may be here before the one ahead of it: for milliseconds, if all is well.
+VIEW_WAIT_S_MAX: Final = 5.0
+VIEW_POLL_INTERVAL_S: Final = 0.05
 MEASURE_INTERVAL_S: Final = 5.0  # Prometheus asks every 15 s.
 # One bulk call: the registry has some 150 organizations, an HTTP body of 1 MiB holds about 5,000.
 BULK_ENTRIES_MAX: Final = 2_000

@@ -9,6 +9,7 @@ Refuses: ROLE_MISSING, PERIOD_INVALID, REGISTRY_MISSING for the whole request; s
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -19,6 +20,7 @@ from uuid import UUID
 from services.payout.adapters.document_store import store_document
 from services.payout.adapters.statement_printer import StatementPrinter
 from services.payout.errors import RefusalCode, Refused
+from services.payout.limits import VIEW_POLL_INTERVAL_S, VIEW_WAIT_S_MAX
 from services.payout.registry_view import COMMUNITY_FUND, RegistryView
 from services.payout.statement.render_pdf import RenderedStatement
 from services.payout.use_cases.compose_statement import Composed, IssuedBefore, StatementOf, compose_statement
@@ -33,6 +35,8 @@ PAID: Final = """
 ALL: Final = """
     SELECT DISTINCT subject_kind, subject_id FROM payout.ledger_transaction
     WHERE subject_kind IN ('org', 'fund') AND effective_on <= $1 ORDER BY subject_kind, subject_id"""
+GAP: Final = """
+    SELECT EXISTS (SELECT FROM payout.ledger_transaction AS t, payout.ledger_view AS v WHERE t.leaf_index >= v.tree_size)"""
 TREE_SIZE: Final = "SELECT tree_size FROM payout.ledger_view"
 STATEMENT: Final = """
     SELECT statement_id, subject_id AS organization_id, number, period_from, period_to, tree_size, language, json_sha256,
@@ -68,6 +72,7 @@ class StatementOffice:
         if refused is not None:
             return refused
         async with self._one_at_a_time:
+            await self._view_without_gap()
             async with self.pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
                 payees = await self._payees(conn, asked)
                 tree_size = await conn.fetchval(TREE_SIZE)
@@ -99,6 +104,15 @@ class StatementOffice:
                 ]
             self.committed()
             return answers
+
+    async def _view_without_gap(self) -> None:
+        """Wait a moment where transactions lie beyond a gap: partitions are read side by side, and the rest is on its way."""
+        deadline = time.monotonic() + VIEW_WAIT_S_MAX
+        while time.monotonic() < deadline:
+            async with self.pool.acquire() as conn:
+                if not await conn.fetchval(GAP):
+                    return
+            await asyncio.sleep(VIEW_POLL_INTERVAL_S)
 
     def _allowed(self, asked: StatementsAsked, actor: str) -> Refused | None:
         if self.registry.programme is None:

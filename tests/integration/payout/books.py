@@ -117,6 +117,55 @@ def registry_file(**programme: Any) -> RegistryFile:
     return RegistryFile.model_validate({"programme": terms, "organizations": [*payees, *partners]})
 
 
+def entitlement_message(
+    amount: str,
+    *,
+    offset: int,
+    now: datetime = NOW,
+    organization_id: str = "ORG-PE-012",
+    lot_id: str = "PE-2025-000123",
+    revision: int = 1,
+    stage: str = "final",
+    scheme_id: str = "sbg",
+    payer_id: str = "PAY-01",
+    on: date = date(2025, 3, 14),
+    role: str = "producer",
+    fine_weight_g: str = "2140.109",
+) -> Message:
+    """What the premium calculator would publish: as of this revision the lot earns `amount`, all of it one line."""
+    reference = {
+        "source": "/refiners/REF-CH-01",
+        "id": f"{lot_id}/{revision}",
+        "hash": payload_hash([lot_id, revision, amount]),
+    }
+    line = {
+        "organization_id": organization_id, "role": role, "fine_weight_g": fine_weight_g, "amount": amount,
+        "eligible": True, "reason": None,
+    }  # fmt: skip
+    source = organization_id if role == "producer" else "ORG-PE-012"
+    entitlement_id = str(derived_id("entitlement", lot_id, str(revision), amount))
+    body = {
+        "entitlement_id": entitlement_id,
+        "refiner_id": "REF-CH-01", "lot_id": lot_id, "revision": revision, "calculation": 0, "cause": "sale",
+        "sale": reference, "stage": stage, "sold_on": on.isoformat(), "exporter_id": "EXP-PE-01", "payer_id": payer_id,
+        "registry_version": "sha256:" + "0" * 64, "status": "settleable", "fineness_permille": "873.3",
+        "fine_weight_g": fine_weight_g,
+        "sources": [{"organization_id": source, "fine_weight_g": fine_weight_g}],
+        "premiums": [
+            {"scheme_id": scheme_id, "scheme_version": "2019-07", "currency": "USD",
+             "rate": {"kind": "per_mass", "amount": "0.70", "unit": "GRM"}, "total": amount, "lines": [line]}
+        ],
+        "explanation": [{"step": "assay", "rule": "mean", "values": {"seller": "873.5", "buyer": "873.1"}}],
+    }  # fmt: skip
+    attributes = CloudEventAttributes(id=entitlement_id, source="/premium-calculator", type=ENTITLEMENTS, time=now)
+    headers = (
+        *attributes.to_headers(),
+        ("ce_origin", f"gold.sales.v1/0/{offset}".encode()),
+        ("ce_saletime", f"{on.isoformat()}T10:00:00Z".encode()),
+    )
+    return Message(ENTITLEMENTS, f"REF-CH-01/{lot_id}".encode(), canonical_json(body), headers)
+
+
 def loaded(file: RegistryFile) -> LoadedRegistry:
     """The file as it is applied, with the schemes that the project ships."""
     public = {
@@ -176,58 +225,10 @@ class Books:
             await apply_registry_batch(conn, records, self.registry)
         self.known = wanted
 
-    async def premium(
-        self,
-        amount: str,
-        *,
-        organization_id: str = "ORG-PE-012",
-        lot_id: str = "PE-2025-000123",
-        revision: int = 1,
-        stage: str = "final",
-        scheme_id: str = "sbg",
-        payer_id: str = "PAY-01",
-        on: date = date(2025, 3, 14),
-        role: str = "producer",
-        fine_weight_g: str = "2140.109",
-    ) -> None:
+    async def premium(self, amount: str, **changes: Any) -> None:
         """Let a refiner sell: the lot's cumulative premium is `amount` as of this revision. The ledger posts it."""
-        reference = {
-            "source": "/refiners/REF-CH-01",
-            "id": f"{lot_id}/{revision}",
-            "hash": payload_hash([lot_id, revision, amount]),
-        }
-        line = {
-            "organization_id": organization_id, "role": role, "fine_weight_g": fine_weight_g, "amount": amount,
-            "eligible": True, "reason": None,
-        }  # fmt: skip
-        source = organization_id if role == "producer" else "ORG-PE-012"
-        entitlement_id = str(derived_id("entitlement", lot_id, str(revision), amount))
-        body = {
-            "entitlement_id": entitlement_id,
-            "refiner_id": "REF-CH-01", "lot_id": lot_id, "revision": revision, "calculation": 0, "cause": "sale",
-            "sale": reference, "stage": stage, "sold_on": on.isoformat(), "exporter_id": "EXP-PE-01", "payer_id": payer_id,
-            "registry_version": "sha256:" + "0" * 64, "status": "settleable", "fineness_permille": "873.3",
-            "fine_weight_g": fine_weight_g,
-            "sources": [{"organization_id": source, "fine_weight_g": fine_weight_g}],
-            "premiums": [
-                {"scheme_id": scheme_id, "scheme_version": "2019-07", "currency": "USD",
-                 "rate": {"kind": "per_mass", "amount": "0.70", "unit": "GRM"}, "total": amount, "lines": [line]}
-            ],
-            "explanation": [{"step": "assay", "rule": "mean", "values": {"seller": "873.5", "buyer": "873.1"}}],
-        }  # fmt: skip
-        time = f"{on.isoformat()}T10:00:00Z"
-        attributes = CloudEventAttributes(
-            id=entitlement_id,
-            source="/premium-calculator",
-            type=ENTITLEMENTS,
-            time=self.now,
-        )
-        headers = (
-            *attributes.to_headers(),
-            ("ce_origin", f"gold.sales.v1/0/{self._offset}".encode()),
-            ("ce_saletime", time.encode()),
-        )
-        record = self._carried(Message(ENTITLEMENTS, b"key", canonical_json(body), headers))
+        self._offset += 1
+        record = self._carried(entitlement_message(amount, offset=self._offset, now=self.now, **changes))
         async with self.ledger.acquire() as conn, conn.transaction():
             await post_batch(conn, [record])
 

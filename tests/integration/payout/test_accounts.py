@@ -98,7 +98,7 @@ async def test_address_and_tax_id_come_from_the_registry_where_they_are_not_give
         ({**DETAILS, "account": "CH9300762011623852958"}, "creditor_account"),
         ({**DETAILS, "bic": "NOTABIC"}, "creditor_bank.bic"),
         ({"holder": "Asociación", "account": "001"}, "bic"),
-        ({**DETAILS, "holder": "鉱山"}, "creditor_name"),
+        ({**DETAILS, "holder": "鉱山"}, "name"),
     ],
 )
 async def test_details_that_no_bank_would_take_are_refused_by_field(books: Books, details: Any, field: str) -> None:
