@@ -29,11 +29,17 @@ LEDGER_COMMANDS: Final = "ledger.commands.v1"
 LEDGER_TRANSACTIONS: Final = "ledger.transactions.v1"
 PAYOUT_EVENTS: Final = "payout.events.v1"
 STATEMENTS: Final = "premium.statements.v1"
+DEAD_LETTER_SUFFIX: Final = ".dlq"
 
 
 def dead_letters(topic: str, service: str) -> str:
     """Name of the dead-letter topic of `service` for what it could not use from `topic`."""
-    return f"{topic}.{service}.dlq"
+    return f"{topic}.{service}{DEAD_LETTER_SUFFIX}"
+
+
+def dead_letter_source(dead_letter_topic: str) -> str:
+    """Name of the topic that a dead-letter topic's records are from."""
+    return dead_letter_topic.removesuffix(DEAD_LETTER_SUFFIX).rpartition(".")[0]
 
 
 SALES_DEAD: Final = dead_letters(SALES, "premium_calculator")
@@ -80,4 +86,5 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(LEDGER_COMMANDS_DEAD, PARTITIONS_DEFAULT, DERIVED_MESSAGE_BYTES_MAX + DEAD_LETTER_HEADROOM_BYTES),
 )
 MESSAGE_BYTES_MAX: Final = max(topic.message_bytes_max for topic in TOPICS)
-DEAD_LETTER_TOPICS: Final = tuple(topic.name for topic in TOPICS if topic.name.endswith(".dlq"))
+DEAD_LETTER_TOPICS: Final = tuple(topic.name for topic in TOPICS if topic.name.endswith(DEAD_LETTER_SUFFIX))
+MESSAGE_BYTES_MAX_BY_TOPIC: Final = {topic.name: topic.message_bytes_max for topic in TOPICS}

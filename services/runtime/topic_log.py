@@ -36,6 +36,12 @@ class TopicLog:
         """Read with a started consumer whose position is the beginning of every partition."""
         self._consumer = consumer
 
+    async def skip_to_end(self) -> None:
+        """Pass over what is there now: `following` then gives all that is published after this returned."""
+        ends = await self._consumer.end_offsets(self._consumer.assignment())
+        for partition, end in ends.items():
+            self._consumer.seek(partition, end)
+
     async def to_end(self) -> AsyncIterator[Records]:
         """Give all records up to the end as it is now; within a partition in the order of their offsets."""
         partitions = self._consumer.assignment()

@@ -14,12 +14,13 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.cloudevents import CloudEventAttributes, from_headers
+from schemas.message import Message
 from schemas.registry_log import read_private_record
-from schemas.topics import REGISTRY, REGISTRY_PRIVATE, SALE_MESSAGE_BYTES_MAX, SALES, TOPICS
+from schemas.topics import LEDGER_COMMANDS_DEAD, REGISTRY, REGISTRY_PRIVATE, SALE_MESSAGE_BYTES_MAX, SALES, SALES_DEAD, TOPICS
 from services.premium_calculator.adapters.sale_decision import SaleRecord, decide
 from services.premium_calculator.domain.registry import Registry
 from tests.integration.command import premia
-from tests.integration.premium_calculator.programme import Record, create_topics, read, sale_message
+from tests.integration.premium_calculator.programme import Record, create_topics, read, sale_message, send
 from tests.integration.premium_calculator.worker_process import until
 from tests.unit.premium_calculator import programme
 
@@ -281,3 +282,31 @@ async def test_an_event_that_is_not_well_formed_is_refused_by_line(spoiled: dict
     assert refused.exit_code == 4
     assert refused.stderr.startswith("-:1: ")
     assert reason in refused.stderr
+
+
+# --- dlq (what services really refuse: test_dlq.py) ---------------------------------------------------------------------
+
+
+async def test_commands_of_the_ledger_are_never_redriven_and_forged_letters_do_not_stop_the_list(kafka: str) -> None:
+    await create_topics(kafka)
+    reason = (
+        ("premia_dlq_code", b"SCHEMA_INVALID"),
+        ("premia_dlq_field", b"kind"),
+        ("premia_dlq_message", b"must be \x1b[31mred"),
+        ("premia_dlq_origin", b"ledger.commands.v1/0/7"),
+        ("premia_dlq_at", b"2025-03-14T10:00:00+00:00"),
+    )
+    command = Message(LEDGER_COMMANDS_DEAD, b"ORG-1", b"{}", reason)
+    forged = [Message(SALES_DEAD, b"k", b"\xff\x00", ()), Message(SALES_DEAD, None, b"{}", (("premia_dlq_at", b"soon"),))]
+    await send(kafka, [command, *forged])
+    letters = [json.loads(line) for line in (await premia(kafka, "dlq", "list", "--json")).lines]
+    assert [letter["state"] for letter in letters] == ["never_redriven"] * 3
+    assert "\x1b" not in (await premia(kafka, "dlq", "list")).stdout
+    everything = await premia(kafka, "dlq", "redrive", "--all")
+    assert (everything.exit_code, everything.stdout) == (0, "")
+    one = await premia(kafka, "dlq", "redrive", "ledger.commands.v1/0/7")
+    assert one.exit_code == 4
+    assert "is never redriven" in one.stderr
+    unnamed = await premia(kafka, "dlq", "redrive")
+    assert unnamed.exit_code == 2
+    assert (await premia(kafka, "dlq", "show", "gold.sales.v1/0/0")).exit_code == 2
