@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
@@ -63,8 +64,8 @@ async def run_relay(
             await publish(producer, (message for _, message in rows))
             position = rows[-1][0]
             await conn.execute(f"UPDATE {schema}.relay_cursor SET position = $2 WHERE source = $1", source, position)
-            for _, message in rows:
-                RELAYED_TOTAL.labels(message.topic).inc()
+            for topic, count in Counter(message.topic for _, message in rows).items():
+                RELAYED_TOTAL.labels(topic).inc(count)
 
 
 async def _wait(wake: asyncio.Event) -> None:

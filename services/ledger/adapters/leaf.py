@@ -15,6 +15,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -24,19 +25,21 @@ from schemas.currencies import minor_digits_by_currency
 from schemas.fixed_point import fixed_text
 from schemas.identity import derived_id_text
 from schemas.ledger_transaction import LEAF_BYTES_MAX
-from services.ledger.domain.account import AccountKey
+from services.ledger.domain.account import KEPT_KEYS_MAX, AccountKey
 from services.ledger.domain.entitlement import Entitlement
 from services.ledger.domain.transaction import (
     NO_SCOPE,
     CommandCause,
     GoldChange,
     LineChange,
+    Scope,
     TransactionDraft,
     TransferDraft,
 )
 
 NONCE_BYTES: Final = 16
 CAUSE_BYTES_MAX: Final = 40_000  # leaves room for one line and transfer with the longest ids; real causes have 1 KB.
+SCOPE_NAMES: Final = Scope._fields
 GOLD_DIGITS: Final = 3  # grams with three decimals are whole milligrams
 # Subject, ids, dates, nonce and the names of all members, at their longest: 256 characters of an id are 1 KB in UTF-8.
 FRAME_BYTES_MAX: Final = 4_000
@@ -220,12 +223,13 @@ def _transfer(transfer: TransferDraft) -> dict[str, object]:
         "unit": debit.unit,
     }
     if scope is not NO_SCOPE:
-        members["scope"] = {name: value for name, value in scope._asdict().items() if value is not None}
+        members["scope"] = {name: value for name, value in zip(SCOPE_NAMES, scope, strict=True) if value is not None}
     return members
 
 
-def _account(account: AccountKey) -> dict[str, str]:
-    return {"owner_kind": account.owner_kind, "owner_id": account.owner_id, "purpose": account.purpose}
+@lru_cache(KEPT_KEYS_MAX)
+def _account(account: AccountKey) -> orjson.Fragment:
+    return orjson.Fragment(_dumps({"owner_kind": account.owner_kind, "owner_id": account.owner_id, "purpose": account.purpose}))
 
 
 def _line(change: LineChange) -> dict[str, object]:

@@ -1,32 +1,36 @@
 """What the ledger publishes, as messages: transactions, outcomes of commands and of sales, dead letters.
 
 Goal: an outcome that is told again is the same event: its id derives from what it tells about, never from chance or time.
+Method: headers are put together here instead of by schemas.cloudevents, at a fifth of its time: the relay makes two messages
+for each entitlement. A test compares the two.
 Source: design, section 2.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
 import orjson
 
-from schemas.cloudevents import CloudEventAttributes
-from schemas.identity import derived_id
+from schemas.cloudevents import CONTENT_TYPE, SPEC_VERSION, time_text
+from schemas.identity import derived_id_text
 from schemas.ledger_transaction import LEDGER_OUTCOME_TYPE, LEDGER_TRANSACTION_TYPE
-from schemas.message import Message
+from schemas.message import Headers, Message
 from schemas.sale_outcome import SALE_OUTCOME_TYPE, Outcome
 from schemas.topics import LEDGER_TRANSACTIONS, SALE_OUTCOMES
 
 SOURCE: Final = "/ledger"
 SERVICE: Final = "ledger"
+TIMES_KEPT_MAX: Final = 64  # a whole batch was recorded at one moment, and the relay reads a few batches at once
 
 
 def transaction_message(*, transaction_id: UUID, subject_id: str, recorded_at: datetime, leaf: bytes) -> Message:
     """A transaction: the value is its leaf, byte for byte."""
-    attributes = CloudEventAttributes(str(transaction_id), SOURCE, LEDGER_TRANSACTION_TYPE, recorded_at)
-    return Message(LEDGER_TRANSACTIONS, subject_id.encode(), leaf, tuple(attributes.to_headers()))
+    headers = _headers(str(transaction_id), LEDGER_TRANSACTION_TYPE, recorded_at)
+    return Message(LEDGER_TRANSACTIONS, subject_id.encode(), leaf, headers)
 
 
 def command_outcome_message(
@@ -40,15 +44,15 @@ def command_outcome_message(
     recorded_at: datetime,
 ) -> Message:
     """The outcome of a command. The hash is part of its id, because other content under a known id is answered too."""
-    outcome_id = derived_id("command-outcome", str(command_id), command_hash)
+    outcome_id = derived_id_text("command-outcome", str(command_id), command_hash)
     value = {
         "command_id": str(command_id),
         "code": code,
         "transaction_id": None if transaction_id is None else str(transaction_id),
         "message": message,
     }
-    attributes = CloudEventAttributes(str(outcome_id), SOURCE, LEDGER_OUTCOME_TYPE, recorded_at)
-    return Message(LEDGER_TRANSACTIONS, key, orjson.dumps(value, option=orjson.OPT_SORT_KEYS), tuple(attributes.to_headers()))
+    headers = _headers(outcome_id, LEDGER_OUTCOME_TYPE, recorded_at)
+    return Message(LEDGER_TRANSACTIONS, key, orjson.dumps(value, option=orjson.OPT_SORT_KEYS), headers)
 
 
 def sale_outcome_message(
@@ -82,10 +86,22 @@ def sale_outcome_message(
         "field": field,
         "message": message,
     }
-    attributes = CloudEventAttributes(str(derived_id("sale-outcome", origin)), SOURCE, SALE_OUTCOME_TYPE, recorded_at)
-    return Message(
-        SALE_OUTCOMES,
-        f"{refiner_id}/{lot_id}".encode(),
-        orjson.dumps(value, option=orjson.OPT_SORT_KEYS),
-        tuple(attributes.to_headers()),
+    headers = _headers(derived_id_text("sale-outcome", origin), SALE_OUTCOME_TYPE, recorded_at)
+    key = f"{refiner_id}/{lot_id}".encode()
+    return Message(SALE_OUTCOMES, key, orjson.dumps(value, option=orjson.OPT_SORT_KEYS), headers)
+
+
+def _headers(id_: str, type_: str, recorded_at: datetime) -> Headers:
+    return (
+        ("ce_specversion", SPEC_VERSION.encode()),
+        ("ce_id", id_.encode()),
+        ("ce_source", SOURCE.encode()),
+        ("ce_type", type_.encode()),
+        ("ce_time", _time(recorded_at)),
+        ("content-type", CONTENT_TYPE.encode()),
     )
+
+
+@lru_cache(TIMES_KEPT_MAX)
+def _time(recorded_at: datetime) -> bytes:
+    return time_text(recorded_at).encode()

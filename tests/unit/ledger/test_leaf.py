@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Final
 from uuid import UUID
 
@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.canonical_json import canonical_json
+from schemas.cloudevents import CloudEventAttributes, from_headers
+from schemas.identifiers import ID_CHARS_MAX, is_id
 from schemas.identity import derived_id, derived_id_text
 from schemas.ledger_transaction import LEAF_BYTES_MAX, LedgerTransaction
 from services.ledger.adapters.leaf import leaves_of, written_cause
+from services.ledger.adapters.messages import transaction_message
 from services.ledger.domain.account import SubjectKey
 from services.ledger.domain.difference import cumulative_lines, transactions_of_difference
 from services.ledger.domain.entitlement import (
@@ -29,7 +32,9 @@ from services.ledger.domain.entitlement import (
 from services.ledger.domain.transaction import CommandCause, TransactionDraft, TransactionKind
 
 RECORDED_AT: Final = "2025-03-27T10:00:00.123456Z"
-IDS: Final = st.text(st.characters(exclude_characters="/", exclude_categories=("Cc", "Cs")), min_size=1, max_size=256)
+IDS: Final = st.text(
+    st.characters(exclude_characters="/", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=ID_CHARS_MAX
+).filter(is_id)
 
 
 def entitlement(*, ids: list[str], schemes: int, explanation: bytes = b"[]") -> Entitlement:
@@ -102,6 +107,14 @@ def test_two_leaves_of_equal_content_differ_by_their_nonce() -> None:
     first, second = (leaves_of(draft, written, first_leaf=0, first_number=1, recorded_at=RECORDED_AT) for _ in range(2))
     assert first[0].transaction_id == second[0].transaction_id
     assert first[0].value != second[0].value
+
+
+def test_headers_are_those_of_a_cloud_event() -> None:
+    at = datetime(2025, 3, 27, 10, tzinfo=UTC)
+    message = transaction_message(transaction_id=UUID(int=7), subject_id="ORG-ñ", recorded_at=at, leaf=b"{}")
+    attributes = from_headers(message.headers)
+    assert attributes == CloudEventAttributes(str(UUID(int=7)), "/ledger", "ledger.transaction.v1", at)
+    assert tuple(attributes.to_headers()) == message.headers
 
 
 @given(parts=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n")), max_size=4))
