@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "payout"
 SENDER_LOCK: Final = 0x73656E646572  # "sender": one process at a time touches the outgoing folder.
-FOLDER_TROUBLE: Final = (BankFileConflictError, BankFolderUnusableError, OSError)
+FOLDER_TROUBLE: Final = (BankFileConflictError, BankFolderUnusableError)
 log = logging.getLogger(__name__)
 
 

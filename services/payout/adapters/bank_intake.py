@@ -4,7 +4,7 @@ Goal: every file is read once and then set aside; asking for a scan answers only
 Method: one scan at a time. Files are read and parsed beside the event loop, applied under their hashes, each whole, some in
 one SQL transaction (a bank sends a statement a day, and a year of them is read in a second), and only then moved to archive/
 or quarantine/; after a crash in between they are read again, known by their hashes, and moved.
-Refuses: BankFolderUnusableError and OSError go to the caller, who tries again later and says so.
+Refuses: BankFolderUnusableError goes to the caller, who tries again later and says so.
 Source: design, section 7.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from services.payout.bank.drop_folder import (
     IncomingFile,
@@ -26,7 +26,7 @@ from services.payout.bank.drop_folder import (
     quarantine_incoming,
     read_incoming,
 )
-from services.payout.bank.errors import BankFileUnreadableError, UnreadableFault
+from services.payout.bank.errors import BankFileUnreadableError, BankFolderUnusableError, UnreadableFault
 from services.payout.bank.received_file import ReceivedFile, read_received_file
 from services.payout.limits import BYTES_PER_TRANSACTION_MAX, FILES_PER_TRANSACTION_MAX
 from services.payout.registry_view import RegistryView
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from services.runtime.database import Pool
 
 log = logging.getLogger(__name__)
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 
 @dataclass(slots=True)
@@ -63,12 +65,21 @@ class BankIntake:
             if self.registry.debtor_account() is None:
                 # Files wait for a registry: without it no account is ours, and everything would be quarantined.
                 return []
-            paths = await asyncio.to_thread(list_incoming, self.incoming)
+            paths = await self._on_disk(list_incoming, self.incoming)
             taken: list[dict[str, Any]] = []
             while paths:
-                files, paths = await asyncio.to_thread(_read_some, paths)
+                files, paths = await self._on_disk(_read_some, paths)
                 taken += await self._apply(files)
             return taken
+
+    async def _on_disk(
+        self, work: Callable[_Arguments, _Result], *args: _Arguments.args, **kwargs: _Arguments.kwargs
+    ) -> _Result:
+        """Work on files beside the event loop. Raises BankFolderUnusableError where the disk or the folder fails."""
+        try:
+            return await asyncio.to_thread(work, *args, **kwargs)
+        except OSError as error:
+            raise BankFolderUnusableError(f"{self.incoming}: {error}") from error
 
     async def _apply(self, files: Sequence[_File]) -> list[dict[str, Any]]:
         outcomes: list[FileOutcome] = []
@@ -84,7 +95,7 @@ class BankIntake:
                     case received:
                         outcomes.append(await read_bank_file(conn, file.incoming, received, registry=self.registry, now=now))
         self.committed()
-        await asyncio.to_thread(_set_aside, files, outcomes)
+        await self._on_disk(_set_aside, files, outcomes)
         return [{"name": file.incoming.path.name, **_described(outcome)} for file, outcome in zip(files, outcomes, strict=True)]
 
 

@@ -8,10 +8,10 @@ with the HTTP status that fits the code. Bulk requests answer for each entry, so
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aiohttp import web
 
@@ -25,7 +25,9 @@ from services.payout.adapters.http_requests import (
     uuid_in_path,
 )
 from services.payout.adapters.statement_office import StatementOffice, StatementsAsked
+from services.payout.bank.errors import BankFolderUnusableError
 from services.payout.errors import RefusalCode, Refused
+from services.payout.limits import LIST_ROWS_MAX
 from services.payout.registry_view import RegistryView
 from services.payout.use_cases.approve_cycle import approve_cycle
 from services.payout.use_cases.cancel_cycle import cancel_cycle
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from services.payout.adapters.bank_intake import BankIntake
     from services.runtime.database import Pool
 
+_Outcome = TypeVar("_Outcome")
 STATUS: Final = {
     RefusalCode.SCHEMA_INVALID: 400,
     RefusalCode.ROLE_MISSING: 403,
@@ -52,6 +55,7 @@ STATUS: Final = {
     RefusalCode.ACCOUNT_INVALID: 422,
     RefusalCode.PERIOD_INVALID: 422,
     RefusalCode.REGISTRY_MISSING: 503,
+    RefusalCode.BANK_FOLDER_UNUSABLE: 503,
 }
 CONFLICT: Final = 409  # everything else: it does not fit what is there
 CREATED: Final = 201
@@ -130,21 +134,21 @@ class Api:
         asked = await read_request(request, AccountProposals)
         answers: list[dict[str, Any]] = []
         for entry in asked.accounts:
-            details = None if isinstance(entry.details, str) else entry.details.model_dump()
-
-            async def one(conn: Any, entry: Any = entry, details: Any = details) -> Any:
-                return await propose_account(
+            async with self.pool.acquire() as conn, conn.transaction():
+                outcome = await propose_account(
                     conn,
                     organization_id=entry.organization_id,
                     currency=entry.currency,
-                    details=details,
+                    details=None if isinstance(entry.details, str) else entry.details.model_dump(),
                     actor=request[ACTOR],
                     registry=self.registry,
                     now=utc_now(),
                 )
-
-            answer = await self._entry(one)
-            answers.append({"organization_id": entry.organization_id, "currency": entry.currency, **answer})
+            answer = {"organization_id": entry.organization_id, "currency": entry.currency}
+            if isinstance(outcome, Refused):
+                answers.append({**answer, "refused": {"code": outcome.code, "message": outcome.message}})
+            else:
+                answers.append({**answer, **asdict(outcome), "refused": None})
         self.committed()
         return json_response({"accounts": answers})
 
@@ -153,9 +157,8 @@ class Api:
         asked = await read_request(request, AccountVerifications)
         answers: list[dict[str, Any]] = []
         for entry in asked.accounts:
-
-            async def one(conn: Any, entry: Any = entry) -> Any:
-                return await verify_account(
+            async with self.pool.acquire() as conn, conn.transaction():
+                outcome = await verify_account(
                     conn,
                     account_id=entry.account_id,
                     method=entry.method,
@@ -165,14 +168,20 @@ class Api:
                     registry=self.registry,
                     now=utc_now(),
                 )
-
-            answers.append({"account_id": entry.account_id, **await self._entry(one)})
+            answer = {"account_id": entry.account_id}
+            if isinstance(outcome, Refused):
+                answers.append({**answer, "refused": {"code": outcome.code, "message": outcome.message}})
+            else:
+                answers.append({**answer, **asdict(outcome), "refused": None})
         self.committed()
         return json_response({"accounts": answers})
 
     async def scan_bank(self, _request: web.Request) -> web.Response:
         """POST /v1/bank/scan: read all files that lie in the bank's folder now; answers when they are read."""
-        return json_response({"files": await self.intake.scan()})
+        try:
+            return json_response({"files": await self.intake.scan()})
+        except BankFolderUnusableError as error:
+            raise _refused(Refused(RefusalCode.BANK_FOLDER_UNUSABLE, str(error))) from error
 
     async def post_statements(self, request: web.Request) -> web.Response:
         """POST /v1/statements {"period": {"from", "to"}, "organizations": "paid" | "all" | […]}: an answer for each payee."""
@@ -185,7 +194,7 @@ class Api:
     async def get_statements(self, request: web.Request) -> web.Response:
         """GET /v1/statements?organization=."""
         async with self.pool.acquire() as conn:
-            return json_response({"statements": await read_statements(conn, request.query.get("organization"))})
+            return json_response(_list("statements", await read_statements(conn, request.query.get("organization"))))
 
     async def get_document(self, request: web.Request) -> web.Response:
         """GET /v1/documents/{sha256}: the PDF or JSON of a statement, by its hash."""
@@ -200,7 +209,7 @@ class Api:
     async def get_cycles(self, _request: web.Request) -> web.Response:
         """GET /v1/cycles."""
         async with self.pool.acquire() as conn:
-            return json_response({"cycles": await read_cycles(conn)})
+            return json_response(_list("cycles", await read_cycles(conn)))
 
     async def get_cycle(self, request: web.Request) -> web.Response:
         """GET /v1/cycles/{id}: with results, orders and files."""
@@ -215,14 +224,14 @@ class Api:
         query = request.query
         async with self.pool.acquire() as conn:
             orders = await read_orders(conn, organization_id=query.get("organization"), state=query.get("state"))
-        return json_response({"orders": orders})
+        return json_response(_list("orders", orders))
 
     async def get_accounts(self, request: web.Request) -> web.Response:
         """GET /v1/accounts?organization=&state=."""
         query = request.query
         async with self.pool.acquire() as conn:
             accounts = await read_accounts(conn, organization_id=query.get("organization"), state=query.get("state"))
-        return json_response({"accounts": accounts})
+        return json_response(_list("accounts", accounts))
 
     async def get_claims(self, _request: web.Request) -> web.Response:
         """GET /v1/accounts/claims: accounts that the registry claims and nobody proposed."""
@@ -248,17 +257,13 @@ class Api:
             raise _refused(Refused(RefusalCode.ORGANIZATION_UNKNOWN, f"the registry has no organization {organization_id}"))
         return json_response(found)
 
-    async def _entry(self, one: Callable[[Any], Awaitable[Any]]) -> dict[str, Any]:
-        """One entry of a bulk request in its own SQL transaction: its outcome, or why it was refused."""
-        async with self.pool.acquire() as conn, conn.transaction():
-            outcome = await one(conn)
-        if isinstance(outcome, Refused):
-            return {"refused": {"code": outcome.code, "message": outcome.message}}
-        fields = {name: getattr(outcome, name) for name in outcome.__dataclass_fields__}
-        return {**fields, "refused": None}
+
+def _list(name: str, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """A list, and whether it is all there is: a cap that nobody is told of would hide money."""
+    return {name: rows, "complete": len(rows) < LIST_ROWS_MAX}
 
 
-def _done(outcome: Any) -> Any:
+def _done(outcome: _Outcome | Refused) -> _Outcome:
     """The outcome, unless it is a refusal. Raises RefusedError, which rolls back the SQL transaction of the request."""
     if isinstance(outcome, Refused):
         raise _refused(outcome)

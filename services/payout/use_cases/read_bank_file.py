@@ -125,7 +125,7 @@ async def quarantine(conn: Connection, incoming: IncomingFile, trouble: FileQuar
     log.error("%s is quarantined: %s: %s", incoming.path.name, trouble.code, trouble.message)
     digest = bytes.fromhex(incoming.sha256)
     name = incoming.path.name
-    await conn.execute(INSERT_QUARANTINED, digest, name, trouble.code, trouble.message, incoming.data, now)
+    await conn.execute(INSERT_QUARANTINED, digest, name, trouble.code, trouble.message, incoming.data or None, now)
 
 
 async def _new_keys(conn: Connection, keys: Sequence[str]) -> set[str]:

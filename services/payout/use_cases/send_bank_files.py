@@ -4,7 +4,7 @@ Goal: a payment file reaches the bank, and after a crash it is neither lost nor 
 Method: a file in state SENDING was committed before the folder was touched. Whoever finds one asks the folders (does it, or a
 copy that the bank took, lie there?) and the bank's answers (was one to its message id read?): then it is with the bank, and
 becomes SENT. Else the very same bytes are dropped under the very same name. Only one process sends: the caller holds a lock.
-Refuses: BankFileConflictError, BankFolderUnusableError, OSError from the folder: the file stays SENDING for a person.
+Refuses: BankFileConflictError, BankFolderUnusableError: the file stays SENDING until a person mended the folder.
 Source: design, section 7.
 """
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from services.payout.bank.drop_folder import Whereabouts, drop_payment_file, whereabouts
+from services.payout.bank.errors import BankFolderUnusableError
 from services.payout.domain.order_state import OrderState
 from services.payout.use_cases.change_orders import OrderChange, change_orders
 from services.payout.use_cases.take_turn import take_turn
@@ -64,5 +65,8 @@ async def mark_sent(conn: Connection, file_id: UUID, now: datetime) -> None:
 
 
 def _drop_once(outgoing: Path, name: str, content: bytes) -> None:
-    if whereabouts(outgoing, name) is Whereabouts.ABSENT:
-        drop_payment_file(outgoing, name, content)
+    try:
+        if whereabouts(outgoing, name) is Whereabouts.ABSENT:
+            drop_payment_file(outgoing, name, content)
+    except OSError as error:
+        raise BankFolderUnusableError(f"{outgoing}: {error}") from error

@@ -238,7 +238,7 @@ CREATE TABLE payout.quarantined_file (
     name text NOT NULL,
     code text NOT NULL,
     message text NOT NULL,
-    content bytea,                 -- null only where the file is too large to be read; it lies in the quarantine folder
+    content bytea,                 -- null where it is empty, or too large to be read: then it lies in the quarantine folder
     read_at timestamptz NOT NULL);
 CREATE TABLE payout.payment_status (
     attempt_id uuid NOT NULL REFERENCES payout.attempt,
