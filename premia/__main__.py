@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "registry": ("premia.commands.registry", "registry", "Apply a programme's registry and schemes."),
     "schemes": ("premia.commands.schemes", "schemes", "Check, show and compare schemes, the terms of premiums."),
     "settle": ("premia.commands.settle", "settle", "Prepare a settlement cycle."),
+    "simulate": ("premia.commands.simulate", "simulate", "Tell who would get more or less under proposed terms."),
     "statements": ("premia.commands.statements", "statements", "Issue and list statements."),
     "status": ("premia.commands.stack", "status", "Show the state of the local stack."),
     "topics": ("premia.commands.topics", "topics", "Create the Kafka topics."),

@@ -28,7 +28,9 @@ EXIT_REJECTED: Final = 4
 STDIN: Final = Path("-")
 
 
-class _Day(click.ParamType):
+class Day(click.ParamType):
+    """A day as YYYY-MM-DD."""
+
     name = "date"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
@@ -38,10 +40,13 @@ class _Day(click.ParamType):
             self.fail(f"{value!r}: {error}", param, ctx)
 
 
+DAY: Final = Day()
+
+
 @click.command()
 @click.option("--registry", "registry_file", required=True, type=click.Path(path_type=Path), help="Registry file.")
 @click.option("--schemes", "schemes_dir", required=True, type=click.Path(path_type=Path), help="Folder of schemes.")
-@click.option("--now", "published_on", type=_Day(), help="Day of publication (UTC). Default: today.")
+@click.option("--now", "published_on", type=DAY, help="Day of publication (UTC). Default: today.")
 @click.argument("sales", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True), metavar="SALE.json…")
 def calculate(registry_file: Path, schemes_dir: Path, published_on: date | None, sales: tuple[Path, ...]) -> None:
     """Calculate sales from files, without Kafka.

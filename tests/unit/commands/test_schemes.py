@@ -74,7 +74,7 @@ def test_all_findings_are_told_at_once_with_file_and_line(tmp_path: Path) -> Non
         "d.yaml:1: error CITATION_MISSING: citations: is required and missing: add it",
         "d.yaml:8: error INVALID: rate.amount: must be a text in quotes: numbers are sent as strings, since many readers make "
         "binary floats of them",
-        "e.yaml:1: error INVALID: is not YAML: did not find expected node content",
+        "e.yaml:2: error INVALID: is not YAML: did not find expected node content",
     ]
     assert found.stderr == f"7 errors, 0 notes in {tmp_path}\n"
 
