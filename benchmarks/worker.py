@@ -44,6 +44,7 @@ from services.premium_calculator.adapters.sale_answer import answer
 from services.premium_calculator.limits import BATCH_RECORDS_MAX, COMMIT_INTERVAL_S
 from services.premium_calculator.registry_feed import RegistryFeed
 from services.runtime.kafka import bootstrap_servers, publish, start_producer
+from services.runtime.process import tune_garbage_collection
 
 RATIO_MIN: Final = 0.8
 ROUNDS: Final = 3
@@ -253,6 +254,7 @@ async def _sender() -> AsyncIterator[AIOKafkaProducer]:
 
 async def bare() -> None:
     """What one would write without Faust: getmany, answer, deliver, commit. Nothing for rebalances but to go on."""
+    tune_garbage_collection()
     feed = RegistryFeed()
     following = asyncio.create_task(feed.follow())
     await feed.loaded.wait()

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from typing import Any, Final
 
+import pytest
+
+from premia.local.stack import LocalStack
 from schemas.message import Message
 from schemas.registry_snapshot import RegistrySnapshot, registry_snapshot
 from schemas.topics import ENTITLEMENTS, REGISTRY, SALES, SALES_DEAD
@@ -73,6 +78,24 @@ async def has_switched(worker: WorkerProcess) -> bool:
 
 async def all_answered(brokers: str) -> bool:
     return not await unanswered(brokers)
+
+
+async def test_a_worker_stops_in_time_while_its_broker_is_halted(servers: LocalStack, kafka: str) -> None:
+    if "kafka" not in servers.process_ids():
+        pytest.skip("this broker is not ours to halt")
+    await create_topics(kafka)
+    await apply_registry(kafka)
+    await send(kafka, many_sales(2_000))
+    with WorkerProcess(kafka) as worker:
+        await worker.until_ready()
+        broker = servers.process_ids()["kafka"]
+        os.kill(broker, signal.SIGSTOP)
+        try:
+            assert await asyncio.to_thread(worker.terminate) < STOP_S_MAX
+        finally:
+            os.kill(broker, signal.SIGCONT)
+    with WorkerProcess(kafka) as worker:
+        await until(lambda: all_answered(kafka), what="every sale is answered", also=worker.log, poll_s=0.5)
 
 
 async def test_an_event_of_the_registry_that_cannot_be_read_ends_the_worker(kafka: str) -> None:

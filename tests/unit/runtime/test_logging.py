@@ -31,7 +31,7 @@ def messages(log: io.StringIO) -> list[str]:
 
 
 def test_libraries_speak_from_warning_and_our_own_code_from_info(log: io.StringIO) -> None:
-    logging.getLogger("aiokafka").info("not said")
+    logging.getLogger("somelibrary").info("not said")
     logging.getLogger("services.ledger").debug("not said either")
     logging.getLogger("services.ledger").info("said")
     assert messages(log) == ["said"]
@@ -40,7 +40,7 @@ def test_libraries_speak_from_warning_and_our_own_code_from_info(log: io.StringI
 def test_what_a_library_repeats_is_said_once_in_a_while_with_the_number_left_out(
     log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    library = logging.getLogger("aiokafka")
+    library = logging.getLogger("somelibrary")
     for node in range(5):
         library.error("no connection to %d", node)
     library.error("another")
