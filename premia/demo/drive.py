@@ -87,18 +87,19 @@ class Driver:
     credits_sent: int = 0
     account_ids: dict[str, str] = field(default_factory=dict)
     verified: set[str] = field(default_factory=set)
+    following: asyncio.Task[None] | None = None
 
     async def run(self, cycles: Sequence[SampleCycle]) -> None:
         """Settle all cycles, one after the other."""
-        following = asyncio.create_task(self._follow_outcomes())
+        self.following = asyncio.create_task(self._follow_outcomes())
         try:
             with progress("Settling the programme", len(cycles)) as advance:
                 for cycle in cycles:
                     await self._cycle(cycle)
                     advance(1)
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            self.following.cancel()
+            await asyncio.gather(self.following, return_exceptions=True)
 
     async def _cycle(self, cycle: SampleCycle) -> None:
         with self.stopwatch.step("publish sales, until all are in the ledger"):
@@ -127,6 +128,8 @@ class Driver:
         await publish(self.producer, (sale.message for sale in self.sales[first : self.published]))
 
         async def all_decided() -> bool:
+            if self.following is not None and self.following.done():
+                self.following.result()  # it ends by an error only, and nothing would come any more
             return len(self.outcomes.by_origin) >= self.published
 
         await self._until(all_decided, "an outcome for every sale", "premia logs calculator, premia logs ledger")
