@@ -1,95 +1,81 @@
 """`premia publish FILE…`: sales from files to gold.sales.v1.
 
-Goal: a refiner's back office sends a file, sees a receipt for each event, and may send the same file again.
+Goal: a refiner's back office sends a file, sees a receipt for each event, learns what became of it, and may send the same
+file again.
 Method: each sale becomes a CloudEvent whose id derives from its content (unless told), so a rerun is a duplicate that
-everybody recognises. Files are one sale (.json), one sale a line (.jsonl, .ndjson, standard input), or one event a line,
-{"at", "id", "source", "key", and "value" or "raw" in base64}, as samples/ has them; each also compressed (.gz).
-Refuses: by file and line, publishing everything else (exit 4): what is larger than a sale's message may be, what is no
-JSON object, and what does not say refiner and lot, because its key cannot be formed. A file that cannot be read: exit 2.
+everybody recognises. Outcomes are read from sale.outcomes.v1 by origin, from its end before anything was sent.
+Refuses: by place, publishing everything else (exit 4): what premia.publishing.files refuses, and rows of a table that make
+no valid sale. A file that cannot be read: nothing is published (exit 2).
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import gzip
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Final
 
 import click
 import orjson
 from aiokafka import AIOKafkaProducer
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from premia.kafka import kafka_servers, run
-from premia.local.talk import progress
-from schemas.canonical_json import NotCanonicalError
-from schemas.cloudevents import CloudEventAttributes, time_from_text
-from schemas.gold_sale import SALE_TYPE, sale_hash
-from schemas.identifiers import is_id
-from schemas.identity import derived_id
+from premia.local.talk import progress, say
+from premia.moment import Moment
+from premia.publishing.check import SaleCheck
+from premia.publishing.files import UnreadableFileError, sales_of, too_large
+from premia.publishing.sale_event import Fault, SaleEvent
+from premia.sale_outcomes import OutcomeWatch, watch_outcomes
+from schemas.registry_file import RegistryFileError, load_registry
+from schemas.sale_outcome import Outcome, SaleOutcome
 from schemas.topics import SALE_MESSAGE_BYTES_MAX, SALES
+from services.premium_calculator.adapters.calculating_registry import calculating_registry
+from services.premium_calculator.domain.registry import Registry
 from services.runtime.kafka import start_producer
 from services.runtime.topic_log import TopicMissingError
 
+EXIT_FAULTS_FOUND: Final = 1
 EXIT_WRONG_INPUT: Final = 2
+EXIT_UNANSWERED: Final = 3
 EXIT_REFUSED: Final = 4
 EVENTS_MAX: Final = 500_000  # of one call, held in memory to be put in order: 0.5 GB; the sample has 17,000.
 IN_FLIGHT_MAX: Final = 5_000  # events sent before their deliveries are awaited: 5 MB in the client.
 NAMED_RECEIPTS_MAX: Final = 20  # a screen; above it a count says more.
-SKIP_BYTES: Final = 1024 * 1024  # read at once of a line that is too long anyway.
 METADATA_TIMEOUT_S: Final = 5.0  # a broker that is up says in milliseconds whether a topic exists.
-STDIN: Final = Path("-")
-WHOLE_FILE_SUFFIXES: Final = frozenset({".json"})
-EVENT_FIELDS: Final = frozenset({"at", "id", "source", "key"})
-
-
-class _Moment(click.ParamType):
-    name = "datetime"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            return time_from_text(str(value))
-        except ValueError:
-            self.fail(f"{value!r}: write a time as 2025-03-14T10:00:00Z", param, ctx)
+OUTCOMES_TIMEOUT_S: Final = 30.0  # an outcome takes milliseconds; half a minute covers services that are just starting.
 
 
 @dataclass(frozen=True, slots=True)
-class _Event:
-    """One event that is ready to be sent, and where it came from."""
+class _Receipt:
+    """An event that the broker has, and where."""
 
-    place: str
-    at: datetime
-    id: str
-    source: str
-    key: bytes
-    value: bytes
-
-    def headers(self) -> list[tuple[str, bytes]]:
-        return list(CloudEventAttributes(id=self.id, source=self.source, type=SALE_TYPE, time=self.at).to_headers())
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """Why something of a file is not published."""
-
-    place: str
-    message: str
+    event: SaleEvent
+    origin: str
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True), metavar="FILE…")
 @click.option("--id", "event_id", help="Id of the event, where FILE is one sale. Default: derived from its content.")
-@click.option("--time", "published_at", type=_Moment(), help="Time of the events (ce_time). Default: now, or the event's own.")
-@click.option("--from", "starts_at", type=_Moment(), help="Of a file of events: publish those at or after this time.")
-@click.option("--until", "ends_before", type=_Moment(), help="Of a file of events: publish those before this time.")
-@click.option("--json", "as_json", is_flag=True, help="Print every receipt as a JSON line.")
+@click.option("--time", "published_at", type=Moment(), help="Time of the events (ce_time). Default: now, or the event's own.")
+@click.option("--from", "starts_at", type=Moment(), help="Of a file of events: publish those at or after this time.")
+@click.option("--until", "ends_before", type=Moment(), help="Of a file of events: publish those before this time.")
+@click.option("--check", is_flag=True, help="Only check all of FILE…; publish nothing. Exit code 1 if anything is wrong.")
+@click.option("--registry", "registry_file", type=click.Path(path_type=Path), help="With --check: the programme's registry.")
+@click.option("--schemes", "schemes_dir", type=click.Path(path_type=Path), help="With --check: the folder of schemes.")
+@click.option("--wait", is_flag=True, help="Wait for what becomes of each event; exit code 4 if one is rejected.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0),
+    default=OUTCOMES_TIMEOUT_S,
+    show_default=True,
+    help="With --wait: how many seconds, after all were published. Exit code 3 if an outcome is missing then.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print every receipt, outcome or fault as a JSON line.")
 def publish(
     files: tuple[Path, ...],
     *,
@@ -97,6 +83,11 @@ def publish(
     published_at: datetime | None,
     starts_at: datetime | None,
     ends_before: datetime | None,
+    check: bool,
+    registry_file: Path | None,
+    schemes_dir: Path | None,
+    wait: bool,
+    timeout_s: float,
     as_json: bool,
 ) -> None:
     """Publish sales from files: one sale (.json), one a line (.jsonl), or a file of events, each also as .gz.
@@ -104,54 +95,117 @@ def publish(
     Prints a receipt for each event, or their number. Publishing the same file again is safe. Exit code 4 if anything of
     a file was refused; the rest of it was published.
     """
-    now = datetime.now(UTC)
-    events: list[_Event] = []
-    refusals: list[_Refusal] = []
-    for found in _found(files, published_at or now):
-        if isinstance(found, _Refusal):
-            refusals.append(found)
-        elif (starts_at is None or found.at >= starts_at) and (ends_before is None or found.at < ends_before):
-            events.append(found)
-        if len(events) > EVENTS_MAX:
-            raise click.UsageError(f"more than {EVENTS_MAX:,} events: give fewer files at once")
+    events, faults = _events(files, published_at, starts_at, ends_before)
     if event_id is not None:
         if len(events) != 1:
             raise click.UsageError(f"--id is for one event, and there are {len(events):,}")
         events = [replace(events[0], id=event_id)]
-    events.sort(key=lambda event: event.at)  # stable: events of one time stay in the order of their file
-    if published_at is not None:
-        events = [replace(event, at=published_at) for event in events]
-    fitting, too_large = _by_size(events)
+    if check:
+        _check(events, faults, _registry(registry_file, schemes_dir), as_json=as_json)
+        return
+    if registry_file is not None or schemes_dir is not None:
+        raise click.UsageError("--registry and --schemes are for --check")
+    fitting = _fitting(events, faults)
+    rejected = 0
     if fitting:
-        run(_publish(kafka_servers(), fitting, as_json=as_json))
+        rejected = run(_publish(kafka_servers(), fitting, wait_s=timeout_s if wait else None, as_json=as_json))
     elif not as_json:
         click.echo("published 0 events")
-    for refusal in (*refusals, *too_large):
-        click.echo(f"{refusal.place}: {refusal.message}; not published", err=True)
-    if refusals or too_large:
+    for fault in faults:
+        say(f"{fault}; not published")
+    if faults and fitting:
+        say(f"the other {len(fitting):,} were published: correct these and publish the whole file again, that is safe")
+    if faults or rejected:
         raise click.exceptions.Exit(EXIT_REFUSED)
+
+
+def _events(
+    files: Sequence[Path], published_at: datetime | None, starts_at: datetime | None, ends_before: datetime | None
+) -> tuple[list[SaleEvent], list[Fault]]:
+    """All that is wanted of the files, in the order of their times, and what is wrong."""
+    events: list[SaleEvent] = []
+    faults: list[Fault] = []
+    try:
+        for found in sales_of(files, published_at or datetime.now(UTC)):
+            if isinstance(found, Fault):
+                faults.append(found)
+            elif (starts_at is None or found.at >= starts_at) and (ends_before is None or found.at < ends_before):
+                events.append(found)
+            if len(events) > EVENTS_MAX:
+                raise click.UsageError(f"more than {EVENTS_MAX:,} events: give fewer files at once")
+    except UnreadableFileError as error:
+        say(f"{error}; nothing was published")
+        raise click.exceptions.Exit(EXIT_WRONG_INPUT) from error
+    events.sort(key=lambda event: event.at)  # stable: events of one time stay in the order of their file
+    return [event if published_at is None else replace(event, at=published_at) for event in events], faults
+
+
+def _fitting(events: Sequence[SaleEvent], faults: list[Fault]) -> list[SaleEvent]:
+    """What is published. What is not is added to the faults."""
+    of_tables = SaleCheck(None)
+    fitting = []
+    for event in events:
+        fault = None
+        if event.cells:
+            fault = of_tables.fault(event)
+        elif event.size_bytes > SALE_MESSAGE_BYTES_MAX:
+            fault = Fault(event.place, too_large(event.size_bytes))
+        if fault is None:
+            fitting.append(event)
+        else:
+            faults.append(fault)
+    return fitting
+
+
+# --- checking -----------------------------------------------------------------------------------------------------------
+
+
+def _registry(registry_file: Path | None, schemes_dir: Path | None) -> Registry | None:
+    if registry_file is None and schemes_dir is None:
+        return None
+    if registry_file is None or schemes_dir is None:
+        raise click.UsageError("give --registry and --schemes together")
+    try:
+        return calculating_registry(load_registry(registry_file, schemes_dir).snapshot)
+    except RegistryFileError as error:
+        say(str(error))
+        raise click.exceptions.Exit(EXIT_WRONG_INPUT) from error
+
+
+def _check(events: Sequence[SaleEvent], faults: list[Fault], registry: Registry | None, *, as_json: bool) -> None:
+    checks = SaleCheck(registry)
+    found = [*faults, *(fault for fault in map(checks.fault, events) if fault is not None)]
+    for fault in found:
+        click.echo(orjson.dumps(fault.as_json()) if as_json else str(fault))
+    good = len(events) + len(faults) - len(found)
+    say(f"{good:,} sales are good, {len(found):,} are not; nothing was published")
+    if registry is None:
+        say("organizations, schemes and assays were not checked: give --registry and --schemes")
+    if found:
+        raise click.exceptions.Exit(EXIT_FAULTS_FOUND)
 
 
 # --- sending ------------------------------------------------------------------------------------------------------------
 
 
-def _by_size(events: Sequence[_Event]) -> tuple[list[_Event], list[_Refusal]]:
-    fitting, too_large = [], []
-    for event in events:
-        size = DefaultRecordBatchBuilder.estimate_size_in_bytes(event.key, event.value, event.headers())
-        if size > SALE_MESSAGE_BYTES_MAX:
-            too_large.append(_Refusal(event.place, _too_large(size)))
-        else:
-            fitting.append(event)
-    return fitting, too_large
+async def _publish(servers: str, events: Sequence[SaleEvent], *, wait_s: float | None, as_json: bool) -> int:
+    """Publish, and tell receipts or outcomes; the number of events that were rejected."""
+    async with AsyncExitStack() as stack:
+        watch = await stack.enter_async_context(watch_outcomes(servers)) if wait_s is not None else None
+        receipts = await _send(servers, events)
+        if watch is not None and wait_s is not None:
+            return await _tell_outcomes(watch, receipts, wait_s, as_json=as_json)
+    if as_json or len(receipts) <= NAMED_RECEIPTS_MAX:
+        for receipt in receipts:
+            _tell_receipt(receipt, as_json=as_json)
+    else:
+        click.echo(f"published {len(receipts):,} events of {events[0].at:%Y-%m-%d} to {events[-1].at:%Y-%m-%d}")
+    return 0
 
 
-def _too_large(size_bytes: int) -> str:
-    return f"is a message of {size_bytes:,} bytes, and at most {SALE_MESSAGE_BYTES_MAX:,} (1 MiB) are taken"
-
-
-async def _publish(servers: str, events: Sequence[_Event], *, as_json: bool) -> None:
+async def _send(servers: str, events: Sequence[SaleEvent]) -> list[_Receipt]:
     producer = await start_producer(servers)
+    receipts = []
     try:
         await _require_topic(producer)
         with progress("publishing", len(events)) as advance:
@@ -160,15 +214,12 @@ async def _publish(servers: str, events: Sequence[_Event], *, as_json: bool) -> 
                 deliveries = [
                     await producer.send(SALES, value=event.value, key=event.key, headers=event.headers()) for event in sent
                 ]
-                delivered = await asyncio.gather(*deliveries)
+                for event, place in zip(sent, await asyncio.gather(*deliveries), strict=True):
+                    receipts.append(_Receipt(event, f"{place.topic}/{place.partition}/{place.offset}"))
                 advance(len(sent))
-                if as_json or len(events) <= NAMED_RECEIPTS_MAX:
-                    for event, place in zip(sent, delivered, strict=True):
-                        _receipt(event, f"{place.topic}/{place.partition}/{place.offset}", as_json=as_json)
     finally:
         await producer.stop()
-    if not as_json and len(events) > NAMED_RECEIPTS_MAX:
-        click.echo(f"published {len(events):,} events of {events[0].at:%Y-%m-%d} to {events[-1].at:%Y-%m-%d}")
+    return receipts
 
 
 async def _require_topic(producer: AIOKafkaProducer) -> None:
@@ -179,120 +230,58 @@ async def _require_topic(producer: AIOKafkaProducer) -> None:
         raise TopicMissingError(f"{SALES} is missing: create it with `premia topics apply`") from error
 
 
-def _receipt(event: _Event, origin: str, *, as_json: bool) -> None:
-    key = event.key.decode(errors="replace")
+def _receipt_as_json(receipt: _Receipt) -> dict[str, object]:
+    event = receipt.event
+    return {
+        "origin": receipt.origin,
+        "source": event.source,
+        "id": event.id,
+        "key": event.key_text,
+        "bytes": len(event.value),
+    }
+
+
+def _tell_receipt(receipt: _Receipt, *, as_json: bool) -> None:
     if as_json:
-        receipt = {"origin": origin, "source": event.source, "id": event.id, "key": key, "bytes": len(event.value)}
-        click.echo(orjson.dumps(receipt))
+        click.echo(orjson.dumps(_receipt_as_json(receipt)))
     else:
-        click.echo(f"published {key} as {origin} id {event.id}")
+        click.echo(f"published {receipt.event.key_text} as {receipt.origin} id {receipt.event.id}")
 
 
-# --- reading ------------------------------------------------------------------------------------------------------------
+# --- outcomes -----------------------------------------------------------------------------------------------------------
 
 
-def _found(files: Sequence[Path], at: datetime) -> Iterator[_Event | _Refusal]:
-    for file in files:
-        try:
-            with closing(_opened(file)) as stream:
-                if _plain_suffix(file) in WHOLE_FILE_SUFFIXES:
-                    yield _read(str(file), _whole(stream), at)
-                else:
-                    for number, line in _lines(stream):
-                        yield _read(f"{file}:{number}", line, at)
-        except (OSError, EOFError) as error:  # a .gz that is none, or cut short, is an OSError or an EOFError
-            click.echo(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}; nothing was published", err=True)
-            raise click.exceptions.Exit(EXIT_WRONG_INPUT) from error
+async def _tell_outcomes(watch: OutcomeWatch, receipts: Sequence[_Receipt], timeout_s: float, *, as_json: bool) -> int:
+    """Wait for and tell the outcomes; the number of rejected ones. Exit code 3 if one is missing and none was rejected."""
+    with progress("waiting for outcomes", len(receipts)) as advance:
+        found = await watch.of([receipt.origin for receipt in receipts], timeout_s=timeout_s, advance=advance)
+    counts = Counter(outcome.outcome for outcome in found.values())
+    for receipt in receipts:
+        outcome = found.get(receipt.origin)
+        if as_json:
+            told = (
+                None if outcome is None else outcome.model_dump(mode="json", include={"outcome", "detail", "field", "message"})
+            )
+            click.echo(orjson.dumps(_receipt_as_json(receipt) | {"place": receipt.event.place} | (told or {"outcome": None})))
+        elif outcome is not None and (outcome.outcome is Outcome.REJECTED or len(receipts) <= NAMED_RECEIPTS_MAX):
+            click.echo(_outcome_in_words(receipt, outcome))
+    if not as_json and len(receipts) > NAMED_RECEIPTS_MAX:
+        click.echo(", ".join(f"{kind.value} {counts[kind]:,}" for kind in Outcome))
+    missing, rejected = len(receipts) - len(found), counts[Outcome.REJECTED]
+    if missing:
+        say(f"{missing:,} of {len(receipts):,} events had no outcome within {timeout_s:g} s; they are published")
+        say("are the premium calculator and the ledger running? `premia status`; publishing the file again is safe")
+    if rejected:
+        say(f"{rejected:,} rejected: correct them and publish the whole file again, the others are duplicates then")
+    elif missing:
+        raise click.exceptions.Exit(EXIT_UNANSWERED)
+    return rejected
 
 
-def _opened(file: Path) -> BinaryIO:
-    if file == STDIN:
-        return click.get_binary_stream("stdin")
-    return cast("BinaryIO", gzip.open(file)) if file.suffix == ".gz" else file.open("rb")
-
-
-def _plain_suffix(file: Path) -> str:
-    return Path(file.stem).suffix if file.suffix == ".gz" else file.suffix
-
-
-def _whole(stream: BinaryIO) -> bytes | int:
-    """The content, or its size where it is too large for a message."""
-    content = stream.read(SALE_MESSAGE_BYTES_MAX + 1)
-    if len(content) <= SALE_MESSAGE_BYTES_MAX:
-        return content
-    size = len(content)
-    while more := stream.read(SKIP_BYTES):
-        size += len(more)
-    return size
-
-
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | int]]:
-    """Number and content of each line that holds something, or its size where it is too large for any message."""
-    longest = 2 * SALE_MESSAGE_BYTES_MAX  # base64 takes 4 bytes for 3, and then there are the event's own fields
-    number = 0
-    while line := stream.readline(longest + 1):
-        number += 1
-        if len(line) > longest and not line.endswith(b"\n"):
-            size = len(line)
-            while more := stream.readline(SKIP_BYTES):
-                size += len(more)
-                if more.endswith(b"\n"):
-                    break
-            yield number, size
-        elif line.strip():
-            yield number, line.strip()
-
-
-def _read(place: str, content: bytes | int, at: datetime) -> _Event | _Refusal:
-    if isinstance(content, int):
-        return _Refusal(place, _too_large(content))
-    try:
-        sent = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        return _Refusal(place, f"is not JSON ({error})")
-    if not isinstance(sent, dict):
-        return _Refusal(place, "is no JSON object: one sale is expected here (several go into a .jsonl file, one a line)")
-    if sent.keys() >= EVENT_FIELDS:
-        return _event(place, sent)
-    return _sale(place, content, sent, at)
-
-
-def _sale(place: str, content: bytes, sent: Mapping[str, object], at: datetime) -> _Event | _Refusal:
-    refiner_id, lot_id = sent.get("refiner_id"), sent.get("lot_id")
-    for name, id_ in (("refiner_id", refiner_id), ("lot_id", lot_id)):
-        if not isinstance(id_, str) or not is_id(id_):
-            return _Refusal(place, f"{name} is missing or no id, and the event's key is made of it")
-    source = f"/refiners/{refiner_id}"
-    try:
-        content_hash = sale_hash(sent)
-    except NotCanonicalError:  # numbers with a fraction, say: the calculator will reject it, and tell the field
-        content_hash = hashlib.sha256(content).hexdigest()
-    return _Event(
-        place=place,
-        at=at,
-        id=str(derived_id("sale-event", source, content_hash)),
-        source=source,
-        key=f"{refiner_id}/{lot_id}".encode(),
-        value=content,
-    )
-
-
-def _event(place: str, line: Mapping[str, object]) -> _Event | _Refusal:
-    texts = {name: line[name] for name in EVENT_FIELDS}
-    for name in sorted(EVENT_FIELDS):
-        if not isinstance(texts[name], str) or not texts[name]:
-            return _Refusal(place, f"{name} must be a text")
-    try:
-        at = time_from_text(str(texts["at"]))
-    except ValueError:
-        return _Refusal(place, "at must be a time such as 2025-03-14T10:00:00Z")
-    if ("value" in line) == ("raw" in line):
-        return _Refusal(place, "an event has either value or raw")
-    if "value" in line:
-        value = orjson.dumps(line["value"])
-    else:
-        try:
-            value = base64.b64decode(str(line["raw"]), validate=True)
-        except binascii.Error:
-            return _Refusal(place, "raw must be base64")
-    return _Event(place, at, str(texts["id"]), str(texts["source"]), str(texts["key"]).encode(), value)
+def _outcome_in_words(receipt: _Receipt, outcome: SaleOutcome) -> str:
+    event = receipt.event
+    if outcome.outcome is Outcome.REJECTED:
+        fault = event.fault(outcome.field or "", outcome.message or "", code=outcome.detail)
+        return f"rejected {event.key_text} as {receipt.origin} id {event.id}: {fault}"
+    detail = "" if outcome.detail == outcome.outcome.value else f" ({outcome.detail})"
+    return f"{outcome.outcome.value} {event.key_text} as {receipt.origin} id {event.id}{detail}"

@@ -220,7 +220,7 @@ async def test_what_cannot_be_published_is_refused_by_file_and_line_and_the_rest
     mixed = await premia(kafka, "publish", file)
     assert mixed.exit_code == 4
     assert [record.value for record in await read(kafka, SALES)] == [good, nearly]
-    refused = {line.split(": ", 1)[0]: line for line in mixed.stderr.splitlines()}
+    refused = {line.split(": ", 1)[0]: line for line in mixed.stderr.splitlines() if line.startswith(str(file))}
     assert set(refused) == {f"{file}:{number}" for number in (3, 4, 6, 7, 8, 9)}
     assert f"is a message of {len(huge) + 1:,} bytes, and at most 1,048,576 (1 MiB) are taken" in refused[f"{file}:3"]
     assert "at most 1,048,576 (1 MiB) are taken" in refused[f"{file}:4"]
@@ -282,6 +282,13 @@ async def test_an_event_that_is_not_well_formed_is_refused_by_line(spoiled: dict
     assert refused.exit_code == 4
     assert refused.stderr.startswith("-:1: ")
     assert reason in refused.stderr
+
+
+async def test_without_services_the_wait_ends_and_says_that_the_events_are_published(kafka: str) -> None:
+    await create_topics(kafka)
+    waited = await premia(kafka, "publish", "-", "--wait", "--timeout", "0.5", stdin=programme.encoded(programme.sale()))
+    assert waited.exit_code == 3
+    assert "1 of 1 events had no outcome within 0.5 s; they are published" in waited.stderr
 
 
 # --- dlq (what services really refuse: test_dlq.py) ---------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Sales from files, made ready to be published."""

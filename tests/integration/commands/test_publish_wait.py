@@ -1,0 +1,48 @@
+"""`premia publish --wait`: what became of each event, from the services that decide it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.integration.command import premia
+from tests.integration.premium_calculator.programme import apply_registry
+from tests.unit.premium_calculator import programme
+
+
+def lines(*sales: dict[str, Any]) -> bytes:
+    return b"".join(programme.encoded(sale) + b"\n" for sale in sales)
+
+
+async def test_every_event_is_told_its_outcome_and_a_rejection_its_place_field_and_value(brokers: str, tmp_path: Path) -> None:
+    await apply_registry(brokers)
+    file = tmp_path / "sales.jsonl"
+    file.write_bytes(
+        lines(
+            programme.sale(lot_id="GOOD"),
+            programme.sale(lot_id="SLIP", assays=programme.assays(agreed="0.8718")),
+            programme.sale(lot_id="GOOD"),
+        )
+    )
+    first = await premia(brokers, "publish", file, "--wait")
+    assert first.exit_code == 4, first
+    assert [line.split()[:2] for line in first.lines] == [
+        ["accepted", "REF/GOOD"],
+        ["rejected", "REF/SLIP"],
+        ["duplicate", "REF/GOOD"],
+    ]
+    assert f'{file}:2, assays.0.fineness_permille = "0.8718": FINENESS_OUT_OF_RANGE, ' in first.lines[1]
+    again = await premia(brokers, "publish", file, "--wait", "--json")
+    assert [json.loads(line)["outcome"] for line in again.lines] == ["duplicate", "rejected", "duplicate"]
+    assert json.loads(again.lines[1])["detail"] == "FINENESS_OUT_OF_RANGE"
+
+
+async def test_many_events_are_counted_and_only_the_rejected_are_named(brokers: str, tmp_path: Path) -> None:
+    await apply_registry(brokers)
+    file = tmp_path / "sales.jsonl"
+    file.write_bytes(lines(*(programme.sale(lot_id=f"MANY-{n}", payer_id="X" if n == 7 else "PAY") for n in range(40))))
+    counted = await premia(brokers, "publish", file, "--wait")
+    assert counted.exit_code == 4, counted
+    assert counted.lines[0].startswith("rejected REF/MANY-7 ")
+    assert counted.lines[1:] == ["accepted 39, duplicate 0, rejected 1"]
