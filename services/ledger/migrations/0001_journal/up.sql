@@ -9,12 +9,10 @@ BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
         END IF;
     END LOOP;
-    -- An administrator who is no superuser must be a member to hand objects over. Superusers count as members.
-    IF NOT pg_has_role(current_user, 'ledger_owner', 'MEMBER') THEN
-        EXECUTE format('GRANT ledger_owner TO %I', current_user);
-    END IF;
 END
 $roles$;
+-- An administrator who is no superuser hands objects over as a member of the role that gets them.
+GRANT ledger_owner TO CURRENT_USER;
 
 CREATE SCHEMA ledger AUTHORIZATION ledger_owner;
 SET LOCAL ROLE ledger_owner;
