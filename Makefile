@@ -32,15 +32,17 @@ test: venv check ## Everything that CI runs
 soak: venv ## The long tests with their full counts
 	@PREMIA_SOAK=1 $(BIN)/python -m pytest --timeout=7200
 
-check: venv ## Format, lint, types, import rules; changes nothing
+check: venv ## Format, lint, types, import rules, contracts; changes nothing
 	@$(BIN)/ruff format --check $(SOURCES)
 	@$(BIN)/ruff check $(SOURCES)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m schemas.publish --check
 
-fix: venv ## Format, and mend what the linter can
+fix: venv ## Format, mend what the linter can, publish contracts
 	@$(BIN)/ruff format $(SOURCES)
 	@$(BIN)/ruff check --fix $(SOURCES)
+	@$(BIN)/python -m schemas.publish
 
 bench: venv ## Measure, each number beside its baseline
 	@$(BIN)/python -m benchmarks

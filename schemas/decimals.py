@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from schemas.fixed_point import scaled_e12
@@ -22,6 +22,10 @@ UNSIGNED_PATTERN: Final = r"^[0-9]{1,18}(\.[0-9]{1,12})?$"
 FINENESS_PATTERN: Final = r"^[0-9]{1,4}(\.[0-9]{1,13})?$"
 WEIGHT_G_PATTERN: Final = r"^[0-9]{1,25}\.[0-9]{3}$"
 AMOUNT_PATTERN: Final = r"^-?[0-9]{1,60}(\.[0-9]{1,4})?$"
+# Rules of arithmetic as patterns, for readers of the published schema; the validators below tell them in words.
+NOT_ZERO_PATTERN: Final = "[1-9]"
+SHARE_PATTERN: Final = r"^(0{1,18}(\.[0-9]{1,12})?|0{0,17}1(\.0{1,12})?)$"
+PRICE_SHARE_PATTERN: Final = r"^(0{0,17}[01](\.[0-9]{1,12})?|0{0,17}2(\.0{1,12})?)$"
 
 _ONE_E12: Final = 10**12
 
@@ -47,10 +51,24 @@ def _price_share(text: str) -> str:
 # Any sign: range checks that have a code of their own (fineness) come after the schema's.
 SignedDecimal = Annotated[str, StringConstraints(pattern=SIGNED_PATTERN)]
 NonNegativeDecimal = Annotated[str, StringConstraints(pattern=UNSIGNED_PATTERN)]
-PositiveDecimal = Annotated[str, StringConstraints(pattern=UNSIGNED_PATTERN), AfterValidator(_above_zero)]
-Share = Annotated[str, StringConstraints(pattern=UNSIGNED_PATTERN), AfterValidator(_share)]
+PositiveDecimal = Annotated[
+    str,
+    StringConstraints(pattern=UNSIGNED_PATTERN),
+    AfterValidator(_above_zero),
+    WithJsonSchema({"type": "string", "pattern": UNSIGNED_PATTERN, "allOf": [{"pattern": NOT_ZERO_PATTERN}]}),
+]
+Share = Annotated[
+    str,
+    StringConstraints(pattern=UNSIGNED_PATTERN),
+    AfterValidator(_share),
+    WithJsonSchema({"type": "string", "pattern": SHARE_PATTERN}),
+]
 PriceShare = Annotated[
-    str, StringConstraints(pattern=UNSIGNED_PATTERN), AfterValidator(_above_zero), AfterValidator(_price_share)
+    str,
+    StringConstraints(pattern=UNSIGNED_PATTERN),
+    AfterValidator(_above_zero),
+    AfterValidator(_price_share),
+    WithJsonSchema({"type": "string", "pattern": PRICE_SHARE_PATTERN, "allOf": [{"pattern": NOT_ZERO_PATTERN}]}),
 ]
 
 # What we compute. A fineness may be the exact mean of two decimals of 12 digits, so it has one digit more.

@@ -90,7 +90,7 @@ class Sale(Contract):
     melt_weight: Weight
     assays: Annotated[tuple[Assay, ...], Field(max_length=PARTIES)]
     sources: Annotated[tuple[Source, ...], Field(min_length=1, max_length=SOURCES_MAX)]
-    schemes: Annotated[tuple[Id, ...], Field(min_length=1, max_length=SCHEMES_MAX)]
+    schemes: Annotated[tuple[Id, ...], Field(min_length=1, max_length=SCHEMES_MAX, json_schema_extra={"uniqueItems": True})]
     stated_fine_weight: Weight | None = None
     benchmark: Benchmark | None = None
     price_share_of_benchmark: PriceShare | None = None

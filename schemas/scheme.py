@@ -101,7 +101,7 @@ class Scheme(Contract):
     currency: Currency
     rate: Rate
     floor: Floor | None = None
-    eligible_statuses: Annotated[tuple[Id, ...], Field(min_length=1, max_length=64)]
+    eligible_statuses: Annotated[tuple[Id, ...], Field(min_length=1, max_length=64, json_schema_extra={"uniqueItems": True})]
     provisional_share: Share
     split: Split
     splitting_limit_permille: NonNegativeDecimal | None = None

@@ -1,0 +1,45 @@
+"""`python -m schemas.publish`: write what is published; with --check change nothing and say what is wrong.
+
+Goal: `make check` stops a change of a model that was not published, or that breaks a release.
+Method: see `releases` and `evolution`. Exit code 1 if a check found something.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import UTC, datetime
+
+from schemas.publish.releases import breaking_differences, drift, publish, release
+
+
+def main() -> int:
+    """Write, check or release."""
+    parser = argparse.ArgumentParser(prog="python -m schemas.publish", description=__doc__)
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--check", action="store_true", help="change nothing; exit code 1 if something is not as it should be")
+    action.add_argument("--release", action="store_true", help="make the draft a release, which never changes any more")
+    asked = parser.parse_args()
+    if asked.check:
+        return _check()
+    newest = publish()
+    if asked.release:
+        if _check():
+            return 1
+        made = release(datetime.now(UTC).date())
+        sys.stderr.write(f"{newest.folder.name} is released{'' if made else ' already'}\n")
+    else:
+        sys.stderr.write(f"{newest.folder.name} is {'released, and as the models say' if newest.is_released else 'a draft'}\n")
+    return 0
+
+
+def _check() -> int:
+    troubles = drift()
+    troubles += [f"against {one.folder.name}: {difference}" for one, difference in breaking_differences()]
+    for trouble in troubles:
+        sys.stderr.write(f"schemas.publish: {trouble}\n")
+    return 1 if troubles else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
