@@ -181,7 +181,7 @@ def test_what_has_no_words_is_an_error_and_not_a_blank(monkeypatch: pytest.Monke
     with pytest.raises(PhraseError, match="no phrase"):
         phrase("nonsense", PERU)
     with pytest.raises(PhraseError, match="nothing to fill"):
-        phrase("source_rule", PERU)
+        phrase("source_limit_standard", PERU)
     (tmp_path / "half.yaml").write_text("half: {es: media}")
     monkeypatch.setattr(explanation_text, "PHRASES_FILE", tmp_path / "half.yaml")
     with pytest.raises(PhraseError, match="half: no words in en, fr"):
