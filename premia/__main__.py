@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "down": ("premia.commands.stack", "down", "Stop the local stack."),
     "explain": ("premia.commands.explain", "explain", "Tell the calculation of a lot in words, with sources."),
     "fsck": ("premia.commands.fsck", "fsck", "Recompute and check the invariants of ledger and payout."),
+    "gaps": ("premia.commands.gaps", "gaps", "Show sales that refiners counted and that never arrived."),
     "logs": ("premia.commands.stack", "logs", "Show the log of a service of the local stack."),
     "lot": ("premia.commands.lot", "lot", "Show what became of one lot."),
     "migrate": ("premia.commands.migrate", "migrate", "Bring the database schemas up to date."),
@@ -36,6 +37,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "statements": ("premia.commands.statements", "statements", "Issue and list statements."),
     "status": ("premia.commands.stack", "status", "Show the state of the local stack."),
     "topics": ("premia.commands.topics", "topics", "Create the Kafka topics."),
+    "trace": ("premia.commands.trace", "trace", "Tell the story of a lot, a payout or a statement."),
     "up": ("premia.commands.stack", "up", "Start the local stack."),
 }
 

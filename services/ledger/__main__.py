@@ -1,4 +1,4 @@
-"""The ledger's process: one consumer of entitlements and commands, two relays, metrics and health.
+"""The ledger's process: a consumer of entitlements and commands, one of sale outcomes, two relays, metrics and health.
 
 Environment: KAFKA_BOOTSTRAP_SERVERS, PREMIA_LEDGER_DATABASE_URL, PREMIA_LEDGER_HTTP, PREMIA_ACTOR_TOKENS.
 """
@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from schemas.topics import ENTITLEMENTS, LEDGER_COMMANDS
+from schemas.topics import ENTITLEMENTS, LEDGER_COMMANDS, SALE_OUTCOMES
 from services.ledger.limits import MEASURE_INTERVAL_S
 from services.ledger.metrics import (
     BATCH_RECORDS,
     COMMANDS_TOTAL,
     ENTITLEMENTS_TOTAL,
+    OLDEST_SEQUENCE_GAP_SECONDS,
+    SEQUENCE_GAPS,
     TRANSFERS_TOTAL,
     TREE_SIZE,
     TRIAL_BALANCE,
 )
 from services.ledger.use_cases.post_batch import BatchResult, post_batch
 from services.ledger.use_cases.relay_journal import journal_after
+from services.ledger.use_cases.sequence_gaps import gap_figures
+from services.ledger.use_cases.track_sequences import track_sequences
 from services.ledger.use_cases.trial_balance import trial_balance
 from services.runtime.batch_consumer import Progress, Subscription, consume
 from services.runtime.database import open_pool
@@ -68,12 +73,16 @@ class Posting:
         self.outbox_wake.set()
 
 
-async def measure_trial_balance(pool: Pool) -> None:
-    """Keep the gauge of the trial balance, until cancelled."""
+async def measure(pool: Pool) -> None:
+    """Keep the gauges of what is read from tables, until cancelled."""
     while True:
         async with pool.acquire() as conn:
             for unit, difference in (await trial_balance(conn)).items():
                 TRIAL_BALANCE.labels(unit).set(difference)
+            figures = await gap_figures(conn, datetime.now(UTC))
+        for kind, count in figures.gaps_by_kind.items():
+            SEQUENCE_GAPS.labels(kind.value).set(count)
+        OLDEST_SEQUENCE_GAP_SECONDS.set(figures.oldest_seconds)
         await asyncio.sleep(MEASURE_INTERVAL_S)
 
 
@@ -95,6 +104,13 @@ async def main(stop: asyncio.Event) -> None:
         applied=posting.applied,
         progress=progress,
     )
+    sequences = Subscription(
+        schema=SCHEMA,
+        group="premia-ledger-sequences",
+        topics=(SALE_OUTCOMES,),
+        apply=track_sequences,
+        applied=lambda: None,
+    )
     pool = await open_pool(required("PREMIA_LEDGER_DATABASE_URL"))
     try:
         producer = await start_producer()
@@ -102,7 +118,7 @@ async def main(stop: asyncio.Event) -> None:
             runner = await serve(
                 address,
                 tokens=tokens,
-                live=progress.stalled,
+                live=lambda: progress.stalled() or sequences.progress.stalled(),
                 ready=lambda: None if progress.assigned else "no partitions are assigned yet",
             )
 
@@ -113,9 +129,10 @@ async def main(stop: asyncio.Event) -> None:
                 await run_side_by_side(
                     stop,
                     consume(pool, subscription),
+                    consume(pool, sequences),
                     relay("journal", journal_after, posting.journal_wake),
                     relay("outbox", _outbox_after, posting.outbox_wake),
-                    measure_trial_balance(pool),
+                    measure(pool),
                 )
             finally:
                 await runner.cleanup()

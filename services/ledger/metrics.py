@@ -18,3 +18,12 @@ BATCH_RECORDS: Final = Histogram(
 TRIAL_BALANCE: Final = Gauge(
     "premia_ledger_trial_balance_minor", "Debits less credits of all accounts; anything but 0 stops payouts.", ["unit"]
 )
+SEQUENCE_GAPS: Final = Gauge(
+    "premia_ledger_sequence_gaps", "Stretches of refiners' sequence numbers that are missing, and rejected numbers.", ["kind"]
+)
+OLDEST_SEQUENCE_GAP_SECONDS: Final = Gauge(
+    "premia_ledger_oldest_sequence_gap_seconds", "Since when the oldest of them is known; 0 while there is none."
+)
+UNREADABLE_OUTCOMES_TOTAL: Final = Counter(
+    "premia_ledger_unreadable_outcomes_total", "Records of sale.outcomes.v1 that could not be read for sequence gaps."
+)

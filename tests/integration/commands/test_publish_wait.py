@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.integration.command import premia
 from tests.integration.premium_calculator.programme import apply_registry
+from tests.integration.premium_calculator.worker_process import until
 from tests.unit.premium_calculator import programme
 
 
@@ -46,3 +47,37 @@ async def test_many_events_are_counted_and_only_the_rejected_are_named(brokers: 
     assert counted.exit_code == 4, counted
     assert counted.lines[0].startswith("rejected REF/MANY-7 ")
     assert counted.lines[1:] == ["accepted 39, duplicate 0, rejected 1"]
+
+
+async def test_gaps_are_listed_until_a_late_arrival_and_a_mended_resend_close_them(brokers: str, tmp_path: Path) -> None:
+    await apply_registry(brokers)
+
+    async def publish(*sales: dict[str, Any]) -> None:
+        file = tmp_path / "sales.jsonl"
+        file.write_bytes(lines(*sales))
+        await premia(brokers, "publish", file, "--wait")
+
+    async def gaps_are(*expected: tuple[str, int, int]) -> bool:
+        listed = await premia(brokers, "gaps", "--json", "--refiner", "REF")
+        found = [json.loads(line) for line in listed.lines]
+        return expected == tuple((gap["kind"], gap["first"], gap["last"]) for gap in found if gap["first"] > 100)
+
+    slip = programme.sale(lot_id="GAP-SLIP", sequence=107, assays=programme.assays(agreed="0.8718"))
+    await publish(
+        programme.sale(lot_id="GAP-1", sequence=101),
+        programme.sale(lot_id="GAP-2", sequence=105),
+        slip,
+        programme.sale(lot_id="GAP-3", sequence=108),
+    )
+    await until(
+        lambda: gaps_are(("missing", 102, 104), ("missing", 106, 106), ("rejected", 107, 107)), what="the gaps are seen"
+    )
+    told = await premia(brokers, "gaps")
+    assert told.exit_code == 1
+    assert any(line.startswith("REF  102 to 104 (3)  missing since ") for line in told.lines)
+    await publish(
+        programme.sale(lot_id="GAP-4", sequence=103),
+        slip | {"sequence": 109, "assays": programme.assays(agreed="871.8")},
+        *(programme.sale(lot_id=f"GAP-{number}", sequence=number) for number in (102, 104, 106)),
+    )
+    await until(gaps_are, what="all are closed")
