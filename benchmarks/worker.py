@@ -3,8 +3,9 @@
 Goal: what Faust costs (target: 0.8 of the bare loop or more), and how long a sale takes to become an entitlement.
 Method: the sample's sales, published anew for each round; first the bare loop (getmany, the same validation and
 calculation, batches, commit), then the worker as it runs in production, each as a process of its own against the same
-broker. The rate is taken from the output topics, between the first tenth and the last record. Latency is from handing
-a sale to the producer until the entitlement is in a reader's hands, at a steady rate of sales.
+broker. The rate is taken from the output topics, between the first tenth and the last record; the ratio is the median of
+the rounds' own, so that a load that comes and goes counts little. Processor time is the process's own. Latency is from handing a sale to the
+producer until the entitlement is in a reader's hands, at a steady rate of sales.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 import orjson
+import psutil
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import CommitFailedError
@@ -47,8 +50,8 @@ from services.runtime.kafka import bootstrap_servers, publish, start_producer
 from services.runtime.process import tune_garbage_collection
 
 RATIO_MIN: Final = 0.8
-ROUNDS: Final = 3
-COPIES: Final = 2  # of the sample in each round: 34,000 sales
+ROUNDS: Final = 5
+COPIES: Final = 1  # of the sample in each round: 17,000 sales
 WARM_SHARE: Final = 0.1
 POLL_S: Final = 0.02
 DEADLINE_S: Final = 180.0
@@ -86,24 +89,30 @@ def main() -> None:
 async def _measure() -> float:
     sales = _sales()
     print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, {len(sales):,} sales a round")
-    rates: dict[str, list[float]] = {"bare loop": [], "worker": [], "two workers": []}
+    runs: dict[str, list[_Run]] = {"bare loop": [], "worker": [], "two workers": []}
     for _ in range(ROUNDS):
         await _publish(sales)
-        rates["bare loop"].append(await _rate([BARE], len(sales)))
-        rates["worker"].append(await _rate([WORKER], len(sales)))
+        runs["bare loop"].append(await _rate([BARE], len(sales)))
+        runs["worker"].append(await _rate([WORKER], len(sales)))
     await _publish(sales)
-    rates["two workers"].append(await _rate([WORKER, WORKER], len(sales)))
+    runs["two workers"].append(await _rate([WORKER, WORKER], len(sales)))
     await _rate([BARE], len(sales))  # which leaves nothing to the latency runs
-    bare = statistics.median(rates["bare loop"])
-    for name, found in rates.items():
-        middle = statistics.median(found)
-        spread = f"({min(found):,.0f}..{max(found):,.0f})" if len(found) > 1 else ""
-        print(f"{name:12} {middle:8,.0f} sales/s {spread:18} {middle / bare:5.2f} of the bare loop")
+    bare = _median(runs["bare loop"])
+    pairs = zip(runs["worker"], runs["bare loop"], strict=True)
+    ratio = statistics.median(worker.sales_a_second / loop.sales_a_second for worker, loop in pairs)
+    for name, found in runs.items():
+        middle = _median(found)
+        print(
+            f"{name:12} {middle.sales_a_second:8,.0f} sales/s"
+            f" ({min(found).sales_a_second:,.0f}..{max(found).sales_a_second:,.0f}),"
+            f" {middle.cpu_us:6.1f} µs of processor a sale"
+        )
+    print(f"worker / bare loop: {ratio:.2f} by rate, {bare.cpu_us / _median(runs['worker']).cpu_us:.2f} by processor time")
     for module, name in ((BARE, "bare loop"), (WORKER, "worker")):
         for rate in LATENCY_RATES:
             p50_ms, p99_ms = await _latency_ms(module, rate)
             print(f"{name:12} {rate:8,} sales/s published: p50 {p50_ms:6.1f} ms, p99 {p99_ms:6.1f} ms")
-    return statistics.median(rates["worker"]) / bare
+    return ratio
 
 
 def _sales() -> list[Message]:
@@ -119,19 +128,38 @@ async def _publish(messages: Sequence[Message]) -> None:
 # --- rate ---------------------------------------------------------------------------------------------------------------
 
 
-async def _rate(modules: Sequence[tuple[str, ...]], sales: int) -> float:
-    """Answers a second, from when a tenth is answered until all are."""
+@dataclass(frozen=True, order=True, slots=True)
+class _Run:
+    sales_a_second: float
+    cpu_us: float
+
+
+def _median(runs: Sequence[_Run]) -> _Run:
+    return _Run(
+        statistics.median(run.sales_a_second for run in runs),
+        statistics.median(run.cpu_us for run in runs),
+    )
+
+
+async def _rate(modules: Sequence[tuple[str, ...]], sales: int) -> _Run:
+    """Answers a second, from when a tenth is answered until all are, and what one costs."""
     consumer = AIOKafkaConsumer(ENTITLEMENTS, SALES_DEAD, bootstrap_servers=bootstrap_servers(), group_id=None)
     await consumer.start()
     try:
         before = await _ends(consumer)
-        with _processes(modules):
-            warm = int(sales * WARM_SHARE)
-            first, first_at = await _reach(consumer, before, warm)
+        with _processes(modules) as pids:
+            first, first_at = await _reach(consumer, before, int(sales * WARM_SHARE))
+            first_cpu_s = _cpu_s(pids)
             last, last_at = await _reach(consumer, before, sales)
-        return (last - first) / (last_at - first_at)
+            cpu_s = _cpu_s(pids) - first_cpu_s
+        return _Run((last - first) / (last_at - first_at), cpu_s / (last - first) * 1e6)
     finally:
         await consumer.stop()
+
+
+def _cpu_s(pids: Sequence[int]) -> float:
+    times = [psutil.Process(pid).cpu_times() for pid in pids]
+    return sum(found.user + found.system for found in times)
 
 
 async def _reach(consumer: AIOKafkaConsumer, before: int, wanted: int) -> tuple[int, float]:
@@ -147,7 +175,7 @@ async def _ends(consumer: AIOKafkaConsumer) -> int:
 
 
 @contextmanager
-def _processes(modules: Sequence[tuple[str, ...]]) -> Iterator[None]:
+def _processes(modules: Sequence[tuple[str, ...]]) -> Iterator[list[int]]:
     processes = []
     for number, module in enumerate(modules):
         with socket.socket() as listener:
@@ -160,7 +188,7 @@ def _processes(modules: Sequence[tuple[str, ...]]) -> Iterator[None]:
         }
         processes.append(subprocess.Popen([sys.executable, "-m", *module], env=environment, stderr=subprocess.DEVNULL))
     try:
-        yield
+        yield [process.pid for process in processes]
     finally:
         for process in processes:
             process.terminate()
