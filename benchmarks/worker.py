@@ -4,8 +4,8 @@ Goal: what Faust costs (target: 0.8 of the bare loop or more), and how long a sa
 Method: the sample's sales, published anew for each round; first the bare loop (getmany, the same validation and
 calculation, batches, commit), then the worker as it runs in production, each as a process of its own against the same
 broker. The rate is taken from the output topics, between the first tenth and the last record; the ratio is the median of
-the rounds' own, so that a load that comes and goes counts little. Processor time is the process's own. Latency is from handing a sale to the
-producer until the entitlement is in a reader's hands, at a steady rate of sales.
+the rounds' own, so that a load that comes and goes counts little. Processor time is the process's own. Latency is from
+handing a sale to the producer until the entitlement is in a reader's hands, at a steady rate of sales.
 """
 
 from __future__ import annotations
