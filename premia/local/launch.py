@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -46,6 +47,12 @@ def bank_clock(clock_file: Path, start: str | None) -> str | None:
     return last_set
 
 
+def service_environment(name: str, known: Mapping[str, str]) -> dict[str, str]:
+    """What a service may know: everything but databases that are not its own, the administrator's above all."""
+    own = f"PREMIA_{name.upper()}_DATABASE_URL"
+    return {variable: value for variable, value in known.items() if variable == own or not variable.endswith("DATABASE_URL")}
+
+
 def become(name: str, data_dir: Path, state: StackState) -> None:
     """Replace this process by the program. Does not return."""
     few = {variable: os.environ[variable] for variable in PASSED_ON if variable in os.environ}
@@ -67,7 +74,7 @@ def become(name: str, data_dir: Path, state: StackState) -> None:
             environment = few
         case _:
             command = [sys.executable, "-P", "-m", SERVICE_MODULES[name]]
-            environment = {**os.environ, **environment_of(data_dir, state)}
+            environment = service_environment(name, {**os.environ, **environment_of(data_dir, state)})
     os.execve(command[0], command, environment)  # noqa: S606
 
 

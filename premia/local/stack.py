@@ -63,7 +63,8 @@ from premia.local.supervision import ProcessInfo, Supervisor
 from premia.local.talk import progress, say
 from premia.local.tokens import ensure_actor_tokens
 
-FOLDERS: Final = ("logs", "bank/outgoing", "bank/incoming", "documents")
+FOLDERS: Final = ("logs", "bank", "bank/outgoing", "bank/incoming", "documents")
+PRIVATE_MODE: Final = 0o700  # accounts, names and amounts lie in them; root's PostgreSQL passes by, not through
 PROGRAM_PORTS: Final = {
     "kafka": ("kafka", "kafka_controller"),
     "postgres": ("postgres",),
@@ -176,10 +177,6 @@ class LocalStack:
             self.supervisor.start_program(name)
         self._wait(names, self.is_up, START_TIMEOUT_S)
 
-    def stop_service(self, name: str) -> None:
-        """Stop one program as `down` would, and leave the rest."""
-        self.supervisor.stop_program(name)
-
     def kill_service(self, name: str, signal_number: int = signal.SIGKILL) -> int:
         """Send a signal to a program's process, as an accident would. Returns the pid that was hit; supervisord restarts it."""
         pid = self.process_ids()[name]
@@ -285,7 +282,7 @@ class LocalStack:
             check_room(self.data_dir, psutil.virtual_memory().available)
         try:
             for folder in FOLDERS:
-                (self.data_dir / folder).mkdir(parents=True, exist_ok=True)
+                (self.data_dir / folder).mkdir(mode=PRIVATE_MODE, parents=True, exist_ok=True)
         except OSError as error:
             raise MachineNotReady(
                 f"cannot write {error.filename}: {error.strerror}; choose another folder with --data-dir"

@@ -160,6 +160,10 @@ class Supervisor:
             return
         self.logs_dir.mkdir(exist_ok=True)
         self._socket_dir.mkdir(mode=0o700, exist_ok=True)
+        found = self._socket_dir.stat()
+        if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            # Under /tmp somebody else may have made it first, and would control our processes.
+            raise StackUnreachable(f"{self._socket_dir} is open to others: remove it, and choose a shorter --data-dir")
         conf = self._data_dir / "supervisord.conf"
         conf.write_text(configuration(), encoding="utf-8")
         environment = {

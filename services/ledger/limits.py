@@ -9,7 +9,5 @@ AMOUNT_MAX: Final = 2**53 - 1
 # Debits and credits of an account are PostgreSQL bigints. Both only grow, so what once overflowed always does.
 BALANCE_MAX: Final = 2**63 - 1
 MEASURE_INTERVAL_S: Final = 10.0  # the trial balance is a sum over all accounts; Prometheus scrapes every 15 s or so.
-FSCK_FETCH_ROWS: Final = 2_000  # rows in memory at a time: leaves of 2 KB each make 4 MB.
-FSCK_DEVIATIONS_MAX: Final = 1_000  # a ledger that is this broken is restored from a backup, not mended row by row.
 
 assert AMOUNT_MAX < BALANCE_MAX // 1000, "an account holds many of the largest amounts before it overflows"

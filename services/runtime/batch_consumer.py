@@ -152,16 +152,17 @@ class _Run:
         polled = await consumer.getmany(timeout_ms=POLL_TIMEOUT_MS, max_records=self.subscription.batch_records_max)
         if self.trouble is not None:
             raise self.trouble
-        batch = {partition: records for partition, records in polled.items() if records and partition in self.next_offsets}
+        due = self.next_offsets  # a rebalance replaces it while we wait; what we apply belongs to this assignment
+        batch = {partition: records for partition, records in polled.items() if records and partition in due}
         for partition, records in batch.items():
-            if records[0].offset != self.next_offsets[partition]:
+            if records[0].offset != due[partition]:
                 raise OffsetMismatchError(
                     f"OFFSET_MISMATCH: {partition.topic}/{partition.partition} gave record {records[0].offset}"
-                    f" where {self.next_offsets[partition]} was due"
+                    f" where {due[partition]} was due"
                 )
         if batch:
             started = time.perf_counter()
-            await self._apply(batch)
+            await self._apply(batch, due)
             BATCH_SECONDS.observe(time.perf_counter() - started)
             self.batches += 1
             self.subscription.progress.committed_at = time.monotonic()
@@ -170,7 +171,7 @@ class _Run:
         if batch and time.monotonic() - self.kafka_committed_at > COMMIT_INTERVAL_S:
             await self._commit_to_kafka(consumer)
 
-    async def _apply(self, batch: dict[TopicPartition, list[ConsumerRecord[Any, Any]]]) -> None:
+    async def _apply(self, batch: dict[TopicPartition, list[ConsumerRecord[Any, Any]]], due: dict[TopicPartition, int]) -> None:
         moved: dict[TopicPartition, int] = {}
         async with self.pool.acquire() as conn, conn.transaction():
             await self.subscription.apply(conn, [record for records in batch.values() for record in records])
@@ -184,12 +185,15 @@ class _Run:
                     record_sha256(last),
                     partition.topic,
                     partition.partition,
-                    self.next_offsets[partition],
+                    due[partition],
                 )
                 if status != "UPDATE 1":
                     raise FencedError(f"another process moved the offset of {partition.topic}/{partition.partition}")
                 moved[partition] = last.offset + 1
-        self.next_offsets.update(moved)
+        due.update(moved)
+        if self.next_offsets is not due:
+            # The new assignment may have read PostgreSQL before our commit: joining anew reads it after.
+            raise FencedError("partitions were assigned anew while a batch was applied")
         for partition, records in batch.items():
             RECORDS_TOTAL.labels(partition.topic).inc(len(records))
 
@@ -251,7 +255,11 @@ class _Run:
 
 
 class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types for it
-    """Takes what aiokafka tells of assignments to the run. A failure is kept, and raised where batches are read."""
+    """Takes what aiokafka tells of assignments to the run.
+
+    aiokafka logs what a listener raises and goes on without positions, which would be a silent stop. So any failure is kept,
+    and raised where batches are read.
+    """
 
     def __init__(self, run: _Run, consumer: AIOKafkaConsumer) -> None:
         self._run = run
@@ -263,7 +271,7 @@ class _Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         try:
             await self._run.assigned(self._consumer, assigned)
-        except (OffsetMismatchError, OSError, TimeoutError) as error:
+        except Exception as error:
             self._run.trouble = error
 
 

@@ -45,7 +45,7 @@ class ActorTokens:
         if changed_at_ns != self._read_at_ns:
             self._actors = json.loads(self._path.read_text(encoding="utf-8")) if changed_at_ns is not None else {}
             self._read_at_ns = changed_at_ns
-        digest = hashlib.sha256(token.encode()).hexdigest()
+        digest = hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
         found = None
         for actor, expected in self._actors.items():
             if hmac.compare_digest(digest, expected):
