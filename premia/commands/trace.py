@@ -1,0 +1,66 @@
+"""`premia trace`: the one story from sale to bank and back.
+
+Goal: whoever holds any paper of it (a lot, a payout, a bank reference, a statement) sees every event, posting and booking that
+belongs to it, in the order of business days, each posting with the leaf of the log that records it.
+Method: one snapshot of ledger and payout, by the reader's login.
+Refuses: a name that nothing has, or that several things have: exit 2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Final
+
+import click
+import orjson
+
+from premia.database import reader, run
+from premia.trace.event import TraceEvent
+from premia.trace.story import story_of
+from premia.trace.subject import Traced, traced
+
+EXIT_UNKNOWN: Final = 2
+
+
+class UnknownName(click.ClickException):
+    """Nothing has this name, or several things do."""
+
+    exit_code = EXIT_UNKNOWN
+
+
+@click.command()
+@click.argument("name", metavar="NAME")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def trace(name: str, *, as_json: bool) -> None:
+    """Tell the one story of a lot, a payout or a statement, from sale to bank and back, by business day.
+
+    NAME is a lot (REFINER/LOT), a payout's id, the bank's EndToEndId, or a statement's id or number (ORGANIZATION/NUMBER). The
+    refiner of a lot and the organization of a statement may be left out where the rest is unique.
+    """
+    about, events = run(_read(name))
+    if as_json:
+        told = {"about": {"kind": about.kind, **asdict(about)}, "events": [asdict(event) for event in events]}
+        click.echo(orjson.dumps(told, default=str))  # asyncpg has a UUID of its own
+        return
+    click.echo(f"The story of {about}")
+    day = None
+    for event in events:
+        click.echo(_line(event, shows_day=event.on != day))
+        day = event.on
+
+
+async def _read(name: str) -> tuple[Traced, list[TraceEvent]]:
+    async with reader() as conn:
+        found = await traced(conn, name)
+        if not found:
+            raise UnknownName(f"there is no lot, payout, bank reference or statement {name}; rejected sales: `premia dlq list`")
+        if len(found) > 1:
+            raise UnknownName(f"{name} may be {', '.join(map(str, found))}: name one of them")
+        return found[0], await story_of(conn, found[0])
+
+
+def _line(event: TraceEvent, *, shows_day: bool) -> str:
+    day = f"\n{event.on}" if shows_day else " " * 10
+    leaf = "" if event.leaf_index is None else f"leaf {event.leaf_index}"
+    subject = f"{event.subject} " if event.subject else ""
+    return f"{day}  {event.what:<12} {leaf:<12} {subject}{event.text}"
