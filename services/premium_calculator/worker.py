@@ -27,6 +27,7 @@ from services.premium_calculator.app import CalculatorApp
 from services.premium_calculator.batch_transport import RecordBatch
 from services.premium_calculator.limits import MEASURE_INTERVAL_S, MEASURE_TIMEOUT_S, STOP_BATCH_S, STOP_FAUST_S
 from services.premium_calculator.metrics import BATCH_SECONDS, LAG_RECORDS, STALE_BATCHES_TOTAL
+from services.premium_calculator.redriven_origin import origin_of
 from services.premium_calculator.registry_feed import RegistryFeed
 from services.runtime.batch_consumer import Progress
 from services.runtime.kafka import bootstrap_servers, publish
@@ -70,7 +71,7 @@ class Worker:
             messages: list[Message] = []
             for records in batch.records.values():
                 for record in records:
-                    messages += answer(record, registry, now)
+                    messages += answer(record, registry, now, await origin_of(record))
             await publish(self._producer, messages)
             consumer.delivered(batch)
             BATCH_SECONDS.observe(time.perf_counter() - started)

@@ -1,8 +1,7 @@
 """The messages that answer one record of gold.sales.v1.
 
 Goal: every record has exactly one answer on the output topics, and answering it again gives the same ids and values.
-Method: an entitlement; or a dead letter with the original bytes and an outcome for whoever published it. A redriven
-record names its origin in a header, and keeps it, so that all counts by origin stay true.
+Method: an entitlement; or a dead letter with the original bytes and an outcome for whoever published it.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ import orjson
 from aiokafka import ConsumerRecord
 
 from schemas.cloudevents import CloudEventAttributes
-from schemas.dead_letter import ORIGIN, DeadLetter, Origin
+from schemas.dead_letter import DeadLetter, Origin
 from schemas.identity import derived_id
 from schemas.message import Message
 from schemas.sale_outcome import SALE_OUTCOME_TYPE, Outcome, SaleOutcome
-from schemas.topics import ENTITLEMENTS, SALE_OUTCOMES, SALES
+from schemas.topics import ENTITLEMENTS, SALE_OUTCOMES
 from services.premium_calculator.adapters.sale_decision import SOURCE, Calculated, Rejected, SaleRecord, decide
 from services.premium_calculator.domain.registry import Registry
 from services.premium_calculator.metrics import REJECTIONS_TOTAL, SALES_TOTAL
@@ -29,10 +28,13 @@ _CALCULATED: Final = SALES_TOTAL.labels("calculated")
 _REJECTED: Final = SALES_TOTAL.labels("rejected")
 
 
-def answer(record: ConsumerRecord[Any, Any], registry: Registry, now: datetime) -> list[Message]:
-    """One entitlement, or a dead letter and an outcome. `now` is when the sale is rejected, if it is."""
+def answer(record: ConsumerRecord[Any, Any], registry: Registry, now: datetime, origin: Origin | None = None) -> list[Message]:
+    """One entitlement, or a dead letter and an outcome. `now` is when the sale is rejected, if it is.
+
+    `origin` is where the sale was first read; without it, the record's own place.
+    """
     decision = decide(SaleRecord(record.key, record.value, record.headers), registry)
-    origin = _origin(record)
+    origin = origin or Origin(record.topic, record.partition, record.offset)
     if isinstance(decision, Calculated):
         _CALCULATED.inc()
         return [Message(ENTITLEMENTS, decision.key, decision.value, decision.headers(str(origin)))]
@@ -72,15 +74,3 @@ def _rejection(record: ConsumerRecord[Any, Any], rejected: Rejected, origin: Ori
         letter.to_message(service=SERVICE, key=record.key, value=record.value, headers=headers),
         Message(SALE_OUTCOMES, record.key, value, attributes.to_headers()),
     ]
-
-
-def _origin(record: ConsumerRecord[Any, Any]) -> Origin:
-    for name, content in record.headers:
-        if name == ORIGIN:
-            try:
-                redriven = Origin.parse((content or b"").decode())
-            except ValueError:  # UnicodeDecodeError is one too
-                break
-            if redriven.topic == SALES:
-                return redriven
-    return Origin(record.topic, record.partition, record.offset)

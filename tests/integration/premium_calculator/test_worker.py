@@ -263,6 +263,17 @@ async def test_a_header_that_names_no_sale_as_origin_is_not_believed(brokers: st
     await answered(brokers, [Message(SALES, sale.key, sale.value, (*sale.headers, (ORIGIN, forged)))])
 
 
+async def test_nobody_speaks_in_the_name_of_another_sale(brokers: str) -> None:
+    """A header that names a place where something else lies does not overwrite what became of that."""
+    first = sale_message(lot_id="SAME-LOT", schemes=["none-such"])
+    (dead,) = await answered(brokers, [first])
+    other = sale_message(lot_id="SAME-LOT", schemes=["none-such"], revision=7)
+    (told,) = await answered(
+        brokers, [Message(SALES, other.key, other.value, (*other.headers, (ORIGIN, origin(dead).encode())))]
+    )
+    assert origin(told) != origin(dead)
+
+
 async def test_what_would_not_fit_into_a_dead_letter_is_refused_by_the_broker(brokers: str) -> None:
     """A compressed message may unpack to a thousand times its size: the broker measures what it unpacks to."""
     producer = AIOKafkaProducer(bootstrap_servers=brokers, compression_type="gzip", max_request_size=100 * 1024 * 1024)
