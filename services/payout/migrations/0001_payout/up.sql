@@ -315,7 +315,6 @@ BEGIN
         EXECUTE format('GRANT INSERT, SELECT, UPDATE ON payout.%I TO payout_writer', name);
     END LOOP;
 END $$;
-GRANT DELETE ON payout.private_record TO payout_writer;
 GRANT USAGE ON SCHEMA payout TO payout_writer, payout_reader;
 -- A reader sees neither bank accounts nor addresses, nor what is on its way to other services.
 GRANT SELECT ON payout.consumer_offset, payout.ledger_view, payout.subject_view, payout.ledger_transaction, payout.posting,
