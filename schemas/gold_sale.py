@@ -1,8 +1,7 @@
 """A sale of one lot of gold: the event `gold.sales.v1`.
 
 Goal: a refiner states all that a lot's premium depends on, one whole revision at a time, never a difference.
-Method: `Sale` is the value of the record, key `refiner_id/lot_id`; `parse_sale` takes bytes from anywhere and never
-raises. The hash that tells a repeat from a conflict is over what was sent, without `sequence`, which counts messages.
+Method: the hash that tells a repeat from a conflict is over what was sent, without `sequence`, which counts messages.
 Refuses: more than 256 KiB or 200 sources; bytes that are not one JSON object in UTF-8; a name that is there twice in one
 object, because parsers differ on which of the two counts, and money must not depend on the parser (RFC 7493 forbids it).
 """

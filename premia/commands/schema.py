@@ -31,18 +31,18 @@ def diff(number: int | None) -> None:
     One line for each difference. Exit code 1 if one of them breaks an old reader or an old writer.
     """
     try:
-        from schemas.publish.evolution import differences  # noqa: PLC0415  its libraries are for development
-        from schemas.publish.releases import present_schemas, releases  # noqa: PLC0415
+        from schemas.publish import releases as published  # noqa: PLC0415  its libraries are for development
+        from schemas.publish.evolution import differences  # noqa: PLC0415
     except ModuleNotFoundError as error:
         click.echo(f"premia: {error.name} is missing; install premia with its development packages: premia[dev]", err=True)
         raise click.exceptions.Exit(EXIT_PART_MISSING) from error
-    made = {one.number: one for one in releases() if one.is_released}
+    made = {one.number: one for one in published.releases(published.PUBLISHED) if one.is_released}
     if not made or (number is not None and number not in made):
         known = ", ".join(str(one) for one in made) or "none"
         click.echo(f"premia: release {number or 1} is not there; there is {known}", err=True)
         raise click.exceptions.Exit(EXIT_WRONG_USE)
     against = made[max(made) if number is None else number]
-    found = differences(against.schemas, present_schemas())
+    found = differences(against.schemas, published.present_schemas())
     for difference in found:
         click.echo(str(difference))
     broken = sum(difference.breaks for difference in found)

@@ -10,7 +10,8 @@ import argparse
 import sys
 from datetime import UTC, datetime
 
-from schemas.publish.releases import breaking_differences, drift, publish, release
+from schemas.publish.json_schema import UndescribedFieldError
+from schemas.publish.releases import breaking_differences, drift, publish, release, releases
 
 
 def main() -> int:
@@ -20,10 +21,16 @@ def main() -> int:
     action.add_argument("--check", action="store_true", help="change nothing; exit code 1 if something is not as it should be")
     action.add_argument("--release", action="store_true", help="make the draft a release, which never changes any more")
     asked = parser.parse_args()
-    if asked.check:
-        return _check()
+    try:
+        return _check() if asked.check else _publish(make_release=asked.release)
+    except UndescribedFieldError as error:
+        sys.stderr.write(f"schemas.publish: {error}\n")
+        return 1
+
+
+def _publish(*, make_release: bool) -> int:
     newest = publish()
-    if asked.release:
+    if make_release:
         if _check():
             return 1
         made = release(datetime.now(UTC).date())
@@ -38,6 +45,10 @@ def _check() -> int:
     troubles += [f"against {one.folder.name}: {difference}" for one, difference in breaking_differences()]
     for trouble in troubles:
         sys.stderr.write(f"schemas.publish: {trouble}\n")
+    if not any(one.is_released for one in releases()):
+        sys.stderr.write(
+            "schemas.publish: nothing is released yet, so no release can be broken (--release makes the draft one)\n"
+        )
     return 1 if troubles else 0
 
 

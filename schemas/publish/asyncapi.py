@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from schemas.cloudevents import ATTRIBUTE_CHARS_MAX, CONTENT_TYPE, ID_CHARS_MAX, SPEC_VERSION
 from schemas.dead_letter import AT, CODE, FIELD, MESSAGE, ORIGIN
-from schemas.publish.contracts import CONTRACTS, ORIGIN_PATTERN, TIME_PATTERN, PublishedContract, Service
+from schemas.publish.contracts import CONTRACTS, ORIGIN_PATTERN, TIME_PATTERN, PublishedContract, Service, Side
 from schemas.publish.examples import Example
 from schemas.publish.json_schema import module_words
 from schemas.topics import DEAD_LETTER_TOPICS, TOPICS, Topic
@@ -129,7 +129,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
 
 
 def _about(topic: str) -> str:
-    sentences = dict.fromkeys(module_words(contract)[0] for contract in EVENTS if contract.topic == topic)
+    sentences = dict.fromkeys(module_words(contract).title for contract in EVENTS if contract.topic == topic)
     return ". ".join(sentences) + "."
 
 
@@ -138,12 +138,13 @@ def _message(contract: PublishedContract, examples: tuple[Example, ...]) -> dict
     key = {"type": "string", "description": contract.key}
     if contract.key_pattern is not None:
         key["pattern"] = contract.key_pattern
-    _, purpose, method = module_words(contract)
+    words = module_words(contract)
+    refused = (f"Refused: {words.refuses}",) if contract.side is Side.ONLY_WE_READ and words.refuses else ()
     return {
         "name": contract.name,
         "title": contract.name,
-        "summary": purpose,
-        "description": " ".join((method, *contract.guarantees)).strip(),
+        "summary": words.goal,
+        "description": " ".join((words.method, *contract.guarantees, *refused)).strip(),
         "contentType": CONTENT_TYPE,
         "headers": header_schema(contract),
         "payload": {"$ref": f"#/components/schemas/{contract.name}"},

@@ -49,7 +49,7 @@ class Service(StrEnum):
 
 
 class Side(StrEnum):
-    """Who reads, and so who cannot be upgraded together with us (docs/adr/0010).
+    """Who reads, and so who cannot be upgraded together with us (docs/adr/0020).
 
     ONLY_WE_READ: our services refuse unknown fields; what old writers send stays valid.
     OTHERS_READ: others read it too, now and twelve years of it. They ignore unknown fields, and what they rely on stays there.
@@ -87,6 +87,11 @@ class PublishedContract:
     headers: tuple[Header, ...] = ()
 
     @property
+    def adapter(self) -> TypeAdapter[object]:
+        """Reads values of the contract."""
+        return self.model if isinstance(self.model, TypeAdapter) else TypeAdapter(self.model)
+
+    @property
     def docstring(self) -> str:
         """Of the module that the model is in."""
         text = sys.modules[self.module].__doc__
@@ -118,6 +123,14 @@ CONTRACTS: Final[tuple[PublishedContract, ...]] = (
         key=_LOT_KEY,
         key_pattern=LOT_KEY_PATTERN,
         source="/refiners/{refiner_id}",
+        headers=(
+            Header(
+                "signature",
+                "detached JWS (RFC 7515, appendix F) with Ed25519 over the value's canonical JSON; its `kid` names the key",
+                r"^[A-Za-z0-9_-]{1,512}\.\.[A-Za-z0-9_-]{86}$",
+                required=False,
+            ),
+        ),
     ),
     PublishedContract(
         name=SALE_OUTCOME_TYPE,
@@ -125,7 +138,7 @@ CONTRACTS: Final[tuple[PublishedContract, ...]] = (
         module=SaleOutcome.__module__,
         side=Side.OTHERS_READ,
         written_by=(Service.CALCULATOR, Service.LEDGER),
-        read_by=(Service.COMMAND_LINE, Service.PORTAL),
+        read_by=(Service.LEDGER, Service.COMMAND_LINE, Service.PORTAL),
         guarantees=(
             "Count by `origin`: a redriven sale keeps its origin, and its last outcome holds.",
             "An outcome may be delivered more than once, with the same id and the same content.",

@@ -2,7 +2,7 @@
 
 Goal: no release of ours breaks a reader or a writer of any release before it, and whoever is stopped is told why.
 Method: both schemas are walked together. Old writers break where a value that the old schema allowed is refused now; old
-readers break where a value that is written now is refused by the old schema (docs/adr/0010 says who counts). What a walk
+readers break where a value that is written now is refused by the old schema (docs/adr/0020 says who counts). What a walk
 could miss is asked of jsoncompat, which compares whole schemas by other means; it takes all patterns for equal, so those
 are compared here, exactly (greenery) where that is quick, else any change counts as breaking.
 Refuses: a keyword that the walk does not know (UnknownKeywordError), so that nothing is passed over in silence.
@@ -153,11 +153,11 @@ class _Walk:
         if old == new and "$ref" not in json.dumps(old):
             return
         old_variants, new_variants = self._variants(old, self._old_definitions), self._variants(new, self._new_definitions)
-        for label in old_variants.keys() - new_variants.keys():
+        for label in (label for label in old_variants if label not in new_variants):
             yield Difference("", path, f"{label} is no longer taken", breaks_old_writers=True)
-        for label in new_variants.keys() - old_variants.keys():
+        for label in (label for label in new_variants if label not in old_variants):
             yield Difference("", path, f"{label} is possible now", breaks_old_readers=True)
-        for label in old_variants.keys() & new_variants.keys():
+        for label in (label for label in old_variants if label in new_variants):
             below = f"{path}({label})" if len(old_variants) > 1 and label.startswith("kind ") else path
             yield from self._compare_variant(old_variants[label], new_variants[label], below)
 
@@ -209,7 +209,7 @@ class _Walk:
             else:
                 words = "is new and optional: old readers ignore it" if self._others_read else "is new and optional"
                 yield Difference("", _joined(path, name), words)
-        for name in old_fields.keys() & new_fields.keys():
+        for name in (name for name in old_fields if name in new_fields):
             if name in new_required - old_required:
                 yield Difference("", _joined(path, name), "is required now: messages without it are refused", True)
             if name in old_required - new_required:

@@ -4,7 +4,7 @@ Goal: whoever has the schema needs nothing else of ours to read or to write a me
 Method: pydantic's own generator; added are what every field means (`field_words.yaml`, or a docstring below the field), what
 tells variants apart as required, and enumerations that may grow as patterns with the values of today beside them.
 Two forms: what others read is published open, because they have to ignore fields they do not know; what only we read is
-published closed, because we refuse such fields. `as_written` is the closed form of either (docs/adr/0010).
+published closed, because we refuse such fields. `as_written` is the closed form of either (docs/adr/0020).
 Refuses: a field without a meaning (UndescribedFieldError).
 Source: JSON Schema 2020-12; `x-extensible-enum` is a convention of several API guidelines.
 """
@@ -18,7 +18,7 @@ from collections.abc import Callable
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import yaml
 from pydantic import BaseModel, TypeAdapter
@@ -50,15 +50,14 @@ def field_words() -> dict[str, str]:
 
 def published_schema(contract: PublishedContract, examples: list[object]) -> Schema:
     """The schema as it is published. Raises UndescribedFieldError."""
-    adapter = contract.model if isinstance(contract.model, TypeAdapter) else TypeAdapter(contract.model)
-    generated = adapter.json_schema(schema_generator=_Generator, ref_template="#/$defs/{model}")
-    title, purpose, _ = module_words(contract)
+    generated = contract.adapter.json_schema(schema_generator=_Generator, ref_template="#/$defs/{model}")
+    words = module_words(contract)
     if isinstance(contract.model, TypeAdapter) or "description" not in generated:
-        generated["description"] = purpose
+        generated["description"] = words.goal
     generated["title"] = contract.name
     schema = {"$schema": DIALECT, "$id": f"urn:premia:{contract.name}"} | generated
     schema["x-premia"] = {
-        "about": title,
+        "about": words.title,
         "written_by": list(contract.written_by),
         "read_by": list(contract.read_by),
         "side": contract.side.value,
@@ -73,8 +72,17 @@ def published_schema(contract: PublishedContract, examples: list[object]) -> Sch
     return schema
 
 
-def module_words(contract: PublishedContract) -> tuple[str, str, str]:
-    """Of the module's docstring: its first line, its goal, and how it is done."""
+class ModuleWords(NamedTuple):
+    """The parts of a module's docstring (style R1); empty where there is none."""
+
+    title: str
+    goal: str
+    method: str
+    refuses: str
+
+
+def module_words(contract: PublishedContract) -> ModuleWords:
+    """What the docstring of the contract's module says."""
     first, _, rest = contract.docstring.partition("\n")
     parts: dict[str, list[str]] = {}
     for line in rest.splitlines():
@@ -83,8 +91,8 @@ def module_words(contract: PublishedContract) -> tuple[str, str, str]:
             parts[name] = current = [text]
         elif line.strip() and parts:
             current.append(line.strip())
-    goal, method = (" ".join(parts.get(name, [])) for name in ("Goal", "Method"))
-    return first.rstrip("."), _sentence(goal or first), _sentence(method)
+    goal, method, refuses = (_sentence(" ".join(parts.get(name, []))) for name in ("Goal", "Method", "Refuses"))
+    return ModuleWords(first.rstrip("."), goal or first, method, refuses)
 
 
 def _sentence(text: str) -> str:

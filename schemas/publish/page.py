@@ -61,14 +61,18 @@ def _anchor(name: str) -> str:
 
 
 def _section(contract: PublishedContract, version: int, schema: dict[str, Any], examples: tuple[Example, ...]) -> str:
-    about, purpose, method = module_words(contract)
-    lines = [f"## {contract.name}", "", f"{about}. {purpose}", ""]
-    if method:
-        lines += [method, ""]
+    words = module_words(contract)
+    lines = [f"## {contract.name}", "", f"{words.title}. {words.goal}", ""]
+    if words.method:
+        lines += [words.method, ""]
+    if words.refuses and contract.side is Side.ONLY_WE_READ:
+        lines += [f"Refused: {words.refuses}", ""]
     if contract.topic is not None:
         lines.append(f"- topic `{contract.topic}`, key: {contract.key}")
         lines.append(f"- `ce_source`: {contract.source}")
-        lines += [f"- `ce_{header.name}`: {header.meaning}" for header in contract.headers]
+        lines += [
+            f"- `ce_{header.name}`{'' if header.required else ', optional'}: {header.meaning}" for header in contract.headers
+        ]
     lines.append(f"- schema: [{contract.name}.schema.json](../schemas/published/v{version}/{contract.name}.schema.json)")
     unknown = "refused" if contract.side is Side.ONLY_WE_READ else "to be ignored"
     lines += [f"- fields that you do not know are {unknown}", "", "What you may rely on:", ""]

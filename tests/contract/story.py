@@ -1,0 +1,120 @@
+"""One lot from sale to statement, through the real code of all services: every message that was produced on the way.
+
+Goal: contract tests and stored examples show what really travels.
+Method: the golden sale of 2,450.60 g goes through the calculator; ledger and payout run on a real PostgreSQL and a bank of
+others (`Books`); nothing is written by hand but the refiner's sales.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from schemas.cloudevents import CloudEventAttributes
+from schemas.gold_sale import SALE_TYPE
+from schemas.message import Message
+from schemas.registry import RegistryFile
+from schemas.registry_log import plan_apply
+from schemas.topics import ENTITLEMENTS, SALES
+from services.ledger.use_cases.post_batch import post_batch
+from services.ledger.use_cases.relay_journal import journal_after
+from services.premium_calculator.adapters.calculating_registry import calculating_registry
+from services.premium_calculator.adapters.sale_answer import answer
+from services.runtime.outbox import outbox_after
+from tests.integration.payout.books import Books, Carried, loaded, registry_file
+
+SOLD_AT: Final = datetime(2025, 3, 14, 10, 0, tzinfo=UTC)
+REJECTED_AT: Final = datetime(2025, 3, 14, 10, 0, 1, tzinfo=UTC)
+APPLIED_AT: Final = datetime(2025, 1, 7, 9, 0, tzinfo=UTC)
+ALL: Final = 100_000
+MELT: Final = {"value": "2450.60", "unit": "GRM"}
+
+
+@dataclass
+class Story:
+    """All messages in the order of their services, and the documents that are no messages."""
+
+    registry: dict[str, Any]
+    messages: list[Message] = field(default_factory=list)
+    statement: dict[str, Any] = field(default_factory=dict)
+
+    def of_type(self, type_: str) -> list[Message]:
+        """The messages of one ce_type, but for dead letters."""
+        wanted = ("ce_type", type_.encode())
+        return [message for message in self.messages if wanted in message.headers and not message.topic.endswith(".dlq")]
+
+
+def programme() -> RegistryFile:
+    """The programme of the payout tests, in which the association has a status."""
+    file = registry_file().model_dump(mode="json", by_alias=True, exclude_none=True)
+    for organization in file["organizations"]:
+        if organization["id"] == "ORG-PE-012":
+            organization["statuses"] = [{"scheme": "sbg", "status": "step_2", "from": "2021-01-01"}]
+            organization["annual_capacity"] = {"value": "120", "unit": "KGM"}
+            organization["beneficiaries"] = 250
+            organization["contacts"] = [{"name": "Tesorería", "email": "tesoreria@example.org"}]
+            organization["tax_id"] = {"scheme": "RUC", "value": "20601234567"}
+    return RegistryFile.model_validate(file)
+
+
+def sale(revision: int, stage: str, assays: dict[str, str], **changes: Any) -> dict[str, Any]:
+    """One revision of the golden lot."""
+    return {
+        "refiner_id": "REF-CH-01", "lot_id": "PE-2025-000123", "revision": revision, "sequence": 4180 + revision,
+        "stage": stage, "exporter_id": "EXP-PE-01", "payer_id": "PAY-01", "sold_on": "2025-03-14", "melt_weight": MELT,
+        "assays": [{"party": party, "fineness_permille": fineness} for party, fineness in assays.items()],
+        "sources": [{"organization_id": "ORG-PE-012", "melt_weight": MELT}],
+        "schemes": ["sbg"],
+        "documents": [{"kind": "export_declaration", "number": "118-2025-40-012345", "issuer": "SUNAT"}],
+    } | changes  # fmt: skip
+
+
+SALES_TOLD: Final = (
+    ("prov-1", sale(1, "provisional", {"seller": "873.5"})),
+    ("final-2", sale(2, "final", {"seller": "873.5", "buyer": "873.1"}, benchmark={
+        "price": "2650.00", "currency": "USD", "per": "APZ", "fixing": "LBMA-PM", "on": "2025-03-14",
+    }, stated_fine_weight={"value": "2140.109", "unit": "GRM"}, price_share_of_benchmark="0.935")),
+    ("final-2", sale(2, "final", {"seller": "873.5", "buyer": "873.1"}, benchmark={
+        "price": "2650.00", "currency": "USD", "per": "APZ", "fixing": "LBMA-PM", "on": "2025-03-14",
+    }, stated_fine_weight={"value": "2140.109", "unit": "GRM"}, price_share_of_benchmark="0.935")),
+    ("other-2", sale(2, "final", {"seller": "873.5", "buyer": "872.9"})),
+    ("late-1", sale(1, "provisional", {"seller": "873.5"}, sequence=4190)),
+    ("slip-3", sale(3, "final", {"seller": "0.8735", "buyer": "0.8731"})),
+)  # fmt: skip
+
+
+async def told_by(books: Books) -> Story:
+    """Let the lot be sold, posted, paid and stated."""
+    file = programme()
+    await books.apply_registry(file)
+    wanted = loaded(file)
+    story = Story(file.model_dump(mode="json", by_alias=True, exclude_none=True))
+    story.messages += plan_apply(None, {}, wanted).messages(APPLIED_AT)
+    registry = calculating_registry(wanted.snapshot)
+    for offset, (id_, value) in enumerate(SALES_TOLD):
+        attributes = CloudEventAttributes(f"REF-CH-01-{id_}", "/refiners/REF-CH-01", SALE_TYPE, SOLD_AT)
+        key = f"{value['refiner_id']}/{value['lot_id']}".encode()
+        sold = Message(SALES, key, json.dumps(value).encode(), attributes.to_headers())
+        made = answer(_carried(sold, offset), registry, REJECTED_AT)
+        story.messages += [sold, *made]
+        async with books.ledger.acquire() as conn, conn.transaction():
+            await post_batch(conn, [_carried(one, offset) for one in made if one.topic == ENTITLEMENTS])
+    await books.account("ORG-PE-012")
+    await books.settle()
+    await books.bank_day("2025-03-28")
+    (issued,) = await books.statements(date(2025, 3, 1), date(2025, 3, 31))
+    assert issued["refused"] is None, issued
+    await books.carry()
+    async with books.ledger.acquire() as conn:
+        story.messages += [message for _, message in await journal_after(conn, -1, ALL)]
+        story.messages += [message for _, message in await outbox_after(conn, "ledger", 0, ALL)]
+    async with books.payout.acquire() as conn:
+        story.messages += [message for _, message in await outbox_after(conn, "payout", 0, ALL)]
+    story.statement = json.loads(books.document(issued["json_sha256"]))
+    return story
+
+
+def _carried(message: Message, offset: int) -> Carried:
+    return Carried(message.topic, 0, offset, message.key, message.value, message.headers)
