@@ -14,7 +14,7 @@ from typing import Any, Final, NoReturn
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import PydanticCustomError
 
-from schemas import decimals, identifiers
+from schemas import decimals, identifiers, verifying_key
 from schemas.currencies import CURRENCY_PATTERN
 
 FIELD_CHARS_MAX: Final = 300  # A path of ours is far shorter; the name of an unknown field may be anything.
@@ -29,6 +29,8 @@ _HINT_BY_PATTERN: Final = {
     identifiers.COUNTRY_PATTERN: "must be a country of ISO 3166 in two capital letters, such as PE",
     identifiers.LANGUAGE_PATTERN: "must be a language of ISO 639 such as es, or with its country such as es_PE",
     identifiers.SHA256_PATTERN: "must be a SHA-256 hash: 64 digits 0-9 and a-f",
+    verifying_key.KEY_ID_PATTERN: "must be the id of a key: 1 to 64 letters, digits, '.', '_' or '-'",
+    verifying_key.PUBLIC_KEY_PATTERN: "must be an Ed25519 key: 32 bytes in base64url, 43 characters without padding",
     CURRENCY_PATTERN: "must be a currency of ISO 4217 in three capital letters, such as USD",
 }
 

@@ -12,14 +12,17 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, TypeAdapter, field_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, TypeAdapter, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
+from schemas.base64url import from_base64url
 from schemas.contract import Contract, refuse_member
 from schemas.currencies import Currency
 from schemas.decimals import NonNegativeDecimal
 from schemas.gold_sale import Weight
 from schemas.identifiers import CountingFromZero, Country, Id, Language, PayloadHash, Text
 from schemas.scheme import DateRange, Scheme
+from schemas.verifying_key import KEY_ID_PATTERN, PUBLIC_KEY_PATTERN
 
 RECORD_TYPE: Final = "registry.record.v1"
 MARKER_TYPE: Final = "registry.marker.v1"
@@ -27,8 +30,16 @@ PRIVATE_TYPE: Final = "registry.private.v1"
 
 LIST_ENTRIES_MAX: Final = 1_000  # Status changes, accounts or contacts of one organization; real ones have a dozen.
 
+SIGNING_KEYS_MAX: Final = 20  # of one refiner: one in force, one that follows, and those of some years before.
+
 OrganizationKind = Literal["producer", "exporter", "refiner", "payer", "community_fund"]
 ActorRole = Literal["prepare", "approve", "accounts", "statements"]
+
+
+def _ed25519_key(text: str) -> str:
+    if from_base64url(text) is None:  # 43 characters hold two bits more than 32 bytes
+        raise PydanticCustomError("public_key", "must be the 32 bytes of an Ed25519 key in base64url without padding")
+    return text
 
 
 class Status(DateRange):
@@ -38,8 +49,17 @@ class Status(DateRange):
     status: Id
 
 
+class SigningKey(DateRange):
+    """A public key that a refiner signs its sales with, over some days. The key is 32 bytes in base64url (RFC 8037, `x`)."""
+
+    key_id: Annotated[str, StringConstraints(pattern=KEY_ID_PATTERN)]
+    """Name of the key, as the signature's protected header has it (`kid`)."""
+    public_key: Annotated[str, StringConstraints(pattern=PUBLIC_KEY_PATTERN), AfterValidator(_ed25519_key)]
+    """The Ed25519 key: its 32 bytes in base64url without padding."""
+
+
 class Organization(Contract):
-    """What is public of an organization."""
+    """What is public of an organization. Only refiners sign; with `signature_required` nothing else of theirs is taken."""
 
     id: Id
     name: Text
@@ -51,6 +71,27 @@ class Organization(Contract):
     community_fund_id: Id | None = None
     statuses: Annotated[tuple[Status, ...], Field(max_length=LIST_ENTRIES_MAX)] = ()
     support_periods: Annotated[tuple[DateRange, ...], Field(max_length=LIST_ENTRIES_MAX)] = ()
+    signing_keys: Annotated[tuple[SigningKey, ...], Field(max_length=SIGNING_KEYS_MAX)] = ()
+    """Public keys of a refiner, by days; several at once where one follows another."""
+    signature_required: bool = Field(default=False, strict=True)
+    """True where a refiner's sales are taken only with a valid signature (`ce_signature`)."""
+
+    @field_validator("signing_keys")
+    @classmethod
+    def _each_key_once(cls, keys: tuple[SigningKey, ...]) -> tuple[SigningKey, ...]:
+        for row, key in enumerate(keys):
+            if any(key.key_id == earlier.key_id for earlier in keys[:row]):
+                refuse_member("duplicate", "is the id of a key before", row, "key_id")
+            if any(key.public_key == earlier.public_key for earlier in keys[:row]):
+                refuse_member("duplicate", "is a key before, under another id", row, "public_key")
+        return keys
+
+    @field_validator("signature_required", "signing_keys")
+    @classmethod
+    def _only_refiners_sign(cls, value: bool | tuple[SigningKey, ...], info: ValidationInfo) -> bool | tuple[SigningKey, ...]:
+        if value and info.data.get("kind", "refiner") != "refiner":
+            raise PydanticCustomError("kind", "is for refiners only: they publish sales")
+        return value
 
     @field_validator("statuses")
     @classmethod

@@ -77,5 +77,10 @@ def _calculating_part(organization: Organization) -> dict[str, object]:
         mode="json", by_alias=True, exclude_none=True, include=ORGANIZATION_FIELDS - {"statuses"}
     )
     ordered = sorted(organization.statuses, key=lambda status: (status.scheme, status.starts_on))
+    if organization.signature_required:
+        part["signature_required"] = True
+    if organization.signing_keys:
+        keys = sorted(organization.signing_keys, key=lambda key: key.key_id)
+        part["signing_keys"] = [key.model_dump(mode="json", by_alias=True, exclude_none=True) for key in keys]
     part["statuses"] = [status.model_dump(mode="json", by_alias=True, exclude_none=True) for status in ordered]
     return part

@@ -6,14 +6,17 @@ Method: once per registry version: statuses by scheme, versions of a scheme by d
 
 from __future__ import annotations
 
+from schemas.base64url import from_base64url
 from schemas.currencies import minor_digits
 from schemas.fixed_point import scaled_e12
 from schemas.registry import Organization as OrganizationContract
+from schemas.registry import SigningKey
 from schemas.registry_snapshot import RegistrySnapshot
 from schemas.scheme import FINE_WEIGHT_TOLERANCE_G, SOURCE_MASS_TOLERANCE_G, SPLITTING_LIMIT_PERMILLE, PerMass
 from schemas.scheme import Rate as RateContract
 from schemas.scheme import Scheme as SchemeContract
 from schemas.units import GRAMS_E7
+from schemas.verifying_key import VerifyingKey
 from services.premium_calculator.domain.premium import minor_per_mg
 from services.premium_calculator.domain.registry import Organization, Rate, Registry, Scheme, StatusRange
 
@@ -35,7 +38,20 @@ def _organization(organization: OrganizationContract) -> Organization:
     for entry in sorted(organization.statuses, key=lambda status: status.starts_on):
         status = StatusRange(entry.status, entry.starts_on, entry.ends_before)
         statuses[entry.scheme] = (*statuses.get(entry.scheme, ()), status)
-    return Organization(organization.id, organization.kind, organization.community_fund_id, statuses)
+    return Organization(
+        organization.id,
+        organization.kind,
+        organization.community_fund_id,
+        statuses,
+        organization.signature_required,
+        tuple(_verifying_key(key) for key in organization.signing_keys),
+    )
+
+
+def _verifying_key(key: SigningKey) -> VerifyingKey:
+    public_key = from_base64url(key.public_key)
+    assert public_key is not None, "the contract took it"
+    return VerifyingKey(key.key_id, public_key, key.starts_on, key.ends_before)
 
 
 def _scheme(scheme: SchemeContract) -> Scheme:

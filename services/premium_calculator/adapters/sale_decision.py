@@ -2,8 +2,8 @@
 
 Goal: the worker, and `premia calculate`, ask one pure function, and every record gets exactly one answer: an
 entitlement's bytes, or a code with the field at fault. Never an exception, whatever the bytes are.
-Method: headers, value, contract, headers against value; then the calculation; then the limits of what the ledger can
-hold, so that no entitlement of ours can stop it.
+Method: headers, value, contract, headers against value; then the signature, where the refiner must sign; then the
+calculation; then the limits of what the ledger can hold, so that no entitlement of ours can stop it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import date
 from typing import Final
 from uuid import UUID
 
-from schemas.canonical_json import NotCanonicalError
+from schemas.canonical_json import NotCanonicalError, canonical_json_of_checked
 from schemas.cloudevents import CloudEventAttributes, HeaderFault, from_headers, time_text
 from schemas.contract import FieldFault
 from schemas.entitlement import ENTITLEMENT_BYTES_MAX, ENTITLEMENT_TYPE
@@ -24,6 +24,7 @@ from schemas.identity import entitlement_id
 from schemas.ledger_transaction import AMOUNT_MINOR_MAX
 from schemas.message import Headers
 from schemas.rejection_code import RejectionCode
+from schemas.sale_signature import SIGNATURE_EXTENSION, SIGNATURE_FIELD, signature_fault
 from services.premium_calculator.adapters.entitlement_message import SaleEvent, entitlement_bytes
 from services.premium_calculator.adapters.sale_message import calculating_sale
 from services.premium_calculator.domain.calculate import Entitlement, Rejection, calculate
@@ -101,6 +102,9 @@ def decide(record: SaleRecord, registry: Registry) -> Calculated | Rejected:
     if fault is not None or isinstance(attributes, HeaderFault) or isinstance(parsed, FieldFault):
         assert fault is not None, "what could not be read is a fault"
         return _rejected(Rejection(RejectionCode.SCHEMA_INVALID, *fault), record, attributes)
+    unsigned = _unsigned(attributes, parsed, registry)
+    if unsigned is not None:
+        return _rejected(unsigned, record, attributes)
     sale = calculating_sale(parsed.sale)
     entitlement = calculate(sale, registry, attributes.time.date())
     if isinstance(entitlement, Rejection):
@@ -169,6 +173,16 @@ def _fault(
     if key != f"{sale.refiner_id}/{sale.lot_id}".encode():
         return "key", "must be the refiner's id, a slash and the lot's id, so that revisions of a lot keep their order"
     return None
+
+
+def _unsigned(attributes: CloudEventAttributes, parsed: ParsedSale, registry: Registry) -> Rejection | None:
+    refiner = registry.organization(parsed.sale.refiner_id, "refiner")
+    if refiner is None or not refiner.signature_required:
+        return None
+    signature = attributes.extensions.get(SIGNATURE_EXTENSION)
+    canonical_sale = canonical_json_of_checked(parsed.sent)
+    fault = signature_fault(signature, canonical_sale, refiner.signing_keys, attributes.time.date())
+    return None if fault is None else Rejection(RejectionCode.SIGNATURE_INVALID, SIGNATURE_FIELD, fault)
 
 
 def _beyond_the_ledger(entitlement: Entitlement, value: bytes) -> Rejection | None:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from schemas.verifying_key import VerifyingKey
+
 
 @dataclass(frozen=True, slots=True)
 class StatusRange:
@@ -28,6 +30,8 @@ class Organization:
     kind: str
     community_fund_id: str | None
     statuses: Mapping[str, tuple[StatusRange, ...]]
+    signature_required: bool = False
+    signing_keys: tuple[VerifyingKey, ...] = ()
 
     def status_on(self, scheme_id: str, day: date) -> str | None:
         """Its status for a scheme on a day, or None."""

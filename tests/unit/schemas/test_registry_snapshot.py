@@ -95,3 +95,20 @@ def test_words_about_a_scheme_and_the_order_of_its_statuses_are_no_new_version()
     assert version(ORGANIZATION, renamed) == BASE
     one, other = (scheme(eligible_statuses=statuses) for statuses in (["in", "out"], ["out", "in"]))
     assert version(ORGANIZATION, one) == version(ORGANIZATION, other)
+
+
+def test_keys_and_the_demand_for_signatures_are_a_new_version_and_their_absence_is_none() -> None:
+    refiner = {"id": "REF", "name": "Refiner", "country": "CH", "kind": "refiner"}
+    first = {"key_id": "k-1", "public_key": "A" * 43, "from": "2025-01-01"}
+    second = {"key_id": "k-2", "public_key": "E" + "A" * 42, "from": "2025-06-01", "to": "2026-01-01"}
+    without = version(refiner)
+    assert without == version(refiner | {"signing_keys": [], "signature_required": False})
+    versions = {
+        without,
+        version(refiner | {"signature_required": True}),
+        version(refiner | {"signing_keys": [first]}),
+        version(refiner | {"signing_keys": [first, second]}),
+        version(refiner | {"signing_keys": [first, second | {"to": "2026-01-02"}]}),
+    }
+    assert len(versions) == 5
+    assert version(refiner | {"signing_keys": [second, first]}) in versions
