@@ -125,3 +125,34 @@ async def test_what_waits_and_what_nobody_knows(books: At) -> None:
         unknown = await trace(environment, name)
         assert (unknown.exit_code, unknown.stdout) == (2, "")
         assert f"there is no lot, payout, bank reference or statement {name}" in unknown.stderr
+
+
+async def test_money_that_came_back_and_was_paid_again_is_one_story_with_two_payouts(books: At) -> None:
+    programme, environment = books
+    await programme.account("ORG-PE-012")
+    await programme.premium("1498.08")
+    later = {"behaviour": "return-later", "parameters": {"days": 1}}
+    await asyncio.to_thread(programme.bank.call, "PATCH", "/_mock/accounts/PREMIA", later)
+    await programme.settle()
+    await programme.bank_day("2025-03-31")
+    story = await events(environment, LOT)
+    assert shapes(story, "posting") == ["premium", "reserved", "settled", "returned"]
+    assert [event["details"]["disposition"] for event in story if event["what"] == "booking"] == ["settle", "return"]
+    came_back = next(event for event in story if event["text"].startswith("returned: "))
+    booked = next(event for event in story if event["what"] == "booking" and event["details"]["disposition"] == "return")
+    assert came_back["on"] == booked["on"]
+    assert booked["on"] > next(event["on"] for event in story if event["text"].startswith("settled: "))
+    assert "; an open item" in next(event["text"] for event in story if event["what"] == "posting")
+    states = [event["details"]["state"] for event in story if event["what"] == "payout"]
+    assert states[-2:] == ["returning", "returned"]
+
+    await asyncio.to_thread(programme.bank.call, "PATCH", "/_mock/accounts/PREMIA", {"behaviour": "accept"})
+    await programme.account("ORG-PE-012")
+    await programme.settle(date(2025, 4, 3))
+    await programme.bank_day("2025-04-04")
+    paid = await events(environment, LOT)
+    assert shapes(paid, "posting") == [*shapes(story, "posting"), "reserved", "settled"]
+    assert len({event["details"]["order_id"] for event in paid if event["what"] == "payout"}) == 2
+    first, _, second = (event["details"]["order_id"] for event in paid if event["what"] == "booking")
+    assert shapes(await events(environment, first), "posting") == shapes(story, "posting")
+    assert shapes(await events(environment, second), "posting") == ["premium", "reserved", "settled"]
