@@ -17,7 +17,7 @@ from services.payout.adapters.http_api import Api, utc_now
 from services.payout.adapters.ledger_topic import read_ledger_record
 from services.payout.adapters.statement_office import StatementOffice
 from services.payout.adapters.statement_printer import StatementPrinter
-from services.payout.bank.errors import BankFileConflictError, BankFolderUnusableError
+from services.payout.bank.errors import BankFileConflictError, BankFolderUnusableError, PaymentFileInvalidError
 from services.payout.limits import (
     BANK_POLL_INTERVAL_S,
     FOLDER_RETRY_INTERVAL_S,
@@ -32,7 +32,7 @@ from services.payout.use_cases.measure import measure
 from services.payout.use_cases.send_bank_files import send_bank_files
 from services.payout.use_cases.write_bank_files import write_bank_files
 from services.runtime.batch_consumer import Subscription, consume
-from services.runtime.database import Connection, Pool, open_pool
+from services.runtime.database import Connection, Pool, hold_alone, open_pool
 from services.runtime.http import ActorTokens, serve
 from services.runtime.kafka import start_producer
 from services.runtime.outbox import outbox_after
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
 
 SCHEMA: Final = "payout"
-SENDER_LOCK: Final = 0x73656E646572  # "sender": one process at a time touches the outgoing folder.
 FOLDER_TROUBLE: Final = (BankFileConflictError, BankFolderUnusableError)
 log = logging.getLogger(__name__)
 
@@ -123,7 +122,7 @@ async def _send_files(
 ) -> None:
     """Write and send bank files as orders are approved, one process at a time, until cancelled."""
     async with pool.acquire() as lock:
-        await lock.execute("SELECT pg_advisory_lock($1)", SENDER_LOCK)
+        await hold_alone(lock, "payout.sender")
         while True:
             wake.clear()
             try:
@@ -131,9 +130,10 @@ async def _send_files(
                     written = await write_bank_files(conn, registry=registry, now=utc_now())
                 if written + await send_bank_files(pool, outgoing, utc_now):
                     wake_relay.set()
-            except FOLDER_TROUBLE as error:
+            except (*FOLDER_TROUBLE, PaymentFileInvalidError) as error:
+                # The latter is about the programme's own account: a person mends the registry, which is read meanwhile.
                 FOLDER_TROUBLE_TOTAL.inc()
-                log.error("the outgoing folder cannot be used, files wait: %s", error)  # noqa: TRY400  the message says it all
+                log.error("no bank file can go out, orders wait: %s", error)  # noqa: TRY400  the message says it all
                 await asyncio.sleep(FOLDER_RETRY_INTERVAL_S)
             await _wait(wake, SENDER_POLL_INTERVAL_S)
 

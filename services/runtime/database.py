@@ -5,6 +5,8 @@ Method: asyncpg. A use case receives an open connection, never a pool, so that i
 
 from __future__ import annotations
 
+import asyncio
+import zlib
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import asyncpg
@@ -18,9 +20,21 @@ Connection: TypeAlias = "asyncpg.Connection[Record] | PoolConnectionProxy[Record
 Pool: TypeAlias = "asyncpg.Pool[Record]"
 
 CONNECTIONS_MAX: Final = 8  # consumer, two relays with a lock each, and a few requests; PostgreSQL allows 100 in all.
+LOCK_POLL_S: Final = 0.25  # how late a second process takes over from one that ended.
 COMMAND_TIMEOUT_S: Final = 120.0  # a posting batch takes under a second; past two minutes PostgreSQL is in trouble.
 
 
 async def open_pool(url: str) -> Pool:
     """A pool of connections to `url`. Raises OSError or asyncpg.PostgresError if it cannot connect."""
     return await asyncpg.create_pool(url, min_size=1, max_size=CONNECTIONS_MAX, command_timeout=COMMAND_TIMEOUT_S)
+
+
+async def hold_alone(conn: Connection, what: str) -> None:
+    """Wait until this connection is the only one that holds `what` in its database, and hold it until the connection ends.
+
+    The lock is the session's: it is free again when this process or its connection ends, however that happens. Asked for again
+    and again instead of waited for: a second process waits for days, longer than any command may take.
+    """
+    lock = zlib.crc32(what.encode())
+    while not await conn.fetchval("SELECT pg_try_advisory_lock($1)", lock):  # noqa: ASYNC110  no event tells
+        await asyncio.sleep(LOCK_POLL_S)

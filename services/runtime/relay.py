@@ -9,11 +9,11 @@ A writer in the same process wakes the relay at once; what others wrote is found
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
+from services.runtime.database import hold_alone
 from services.runtime.kafka import publish
 from services.runtime.metrics import RELAY_BEHIND, RELAYED_TOTAL
 
@@ -43,11 +43,7 @@ async def run_relay(
     The cursor is a row of `{schema}.relay_cursor (source, position)`; a row that is missing starts before the first message.
     """
     async with pool.acquire() as conn:
-        # The lock is the session's: it is free again when this process or its connection ends, however that happens. Asked for
-        # again and again instead of waited for: a second process waits for days, longer than any command may take.
-        lock = zlib.crc32(f"relay {schema}.{source}".encode())
-        while not await conn.fetchval("SELECT pg_try_advisory_lock($1)", lock):  # noqa: ASYNC110  no event tells
-            await asyncio.sleep(POLL_S)
+        await hold_alone(conn, f"relay {schema}.{source}")
         await conn.execute(
             f"INSERT INTO {schema}.relay_cursor (source, position) VALUES ($1, -1) ON CONFLICT DO NOTHING",
             source,
