@@ -28,11 +28,13 @@ from premia.local.talk import progress, say
 from premia.moment import Moment
 from premia.publishing.check import SaleCheck
 from premia.publishing.files import UnreadableFileError, sales_of, too_large
-from premia.publishing.sale_event import Fault, SaleEvent
+from premia.publishing.sale_event import Fault, SaleEvent, signed
 from premia.sale_outcomes import OutcomeWatch, watch_outcomes
+from premia.signing import KeyFileError, Signer, read_key
 from schemas.registry_file import RegistryFileError, load_registry
 from schemas.sale_outcome import Outcome, SaleOutcome
 from schemas.topics import SALE_MESSAGE_BYTES_MAX, SALES
+from schemas.verifying_key import is_key_id
 from services.premium_calculator.adapters.calculating_registry import calculating_registry
 from services.premium_calculator.domain.registry import Registry
 from services.runtime.kafka import start_producer
@@ -66,6 +68,8 @@ class _Receipt:
 @click.option("--check", is_flag=True, help="Only check all of FILE…; publish nothing. Exit code 1 if anything is wrong.")
 @click.option("--registry", "registry_file", type=click.Path(path_type=Path), help="With --check: the programme's registry.")
 @click.option("--schemes", "schemes_dir", type=click.Path(path_type=Path), help="With --check: the folder of schemes.")
+@click.option("--key", "key_file", type=click.Path(path_type=Path), help="Sign with this private key, see `premia keys new`.")
+@click.option("--key-id", help="With --key: the key's id in the registry.")
 @click.option("--wait", is_flag=True, help="Wait for what becomes of each event; exit code 4 if one is rejected.")
 @click.option(
     "--timeout",
@@ -86,6 +90,8 @@ def publish(
     check: bool,
     registry_file: Path | None,
     schemes_dir: Path | None,
+    key_file: Path | None,
+    key_id: str | None,
     wait: bool,
     timeout_s: float,
     as_json: bool,
@@ -100,6 +106,9 @@ def publish(
         if len(events) != 1:
             raise click.UsageError(f"--id is for one event, and there are {len(events):,}")
         events = [replace(events[0], id=event_id)]
+    signer = _signer(key_file, key_id)
+    if signer is not None:
+        events = _signed(events, signer, faults)
     if check:
         _check(events, faults, _registry(registry_file, schemes_dir), as_json=as_json)
         return
@@ -155,6 +164,30 @@ def _fitting(events: Sequence[SaleEvent], faults: list[Fault]) -> list[SaleEvent
         else:
             faults.append(fault)
     return fitting
+
+
+def _signer(key_file: Path | None, key_id: str | None) -> Signer | None:
+    if key_file is None and key_id is None:
+        return None
+    if key_file is None or key_id is None or not is_key_id(key_id):
+        raise click.UsageError("give --key and --key-id together; an id has 1 to 64 letters, digits, '.', '_' or '-'")
+    try:
+        return Signer(read_key(key_file), key_id)
+    except KeyFileError as error:
+        say(f"{error}; nothing was published")
+        raise click.exceptions.Exit(EXIT_WRONG_INPUT) from error
+
+
+def _signed(events: Sequence[SaleEvent], signer: Signer, faults: list[Fault]) -> list[SaleEvent]:
+    """The events with their signatures. What cannot be signed is added to the faults."""
+    done: list[SaleEvent] = []
+    for event in events:
+        found = signed(event, signer)
+        if isinstance(found, Fault):
+            faults.append(found)
+        else:
+            done.append(found)
+    return done
 
 
 # --- checking -----------------------------------------------------------------------------------------------------------

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 import orjson
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from schemas.canonical_json import NotCanonicalError
+from premia.signing import Signer
+from schemas.canonical_json import NotCanonicalError, canonical_json
 from schemas.cloudevents import CloudEventAttributes
 from schemas.gold_sale import SALE_TYPE, sale_hash
 from schemas.identifiers import is_id
 from schemas.identity import derived_id
+from schemas.sale_signature import SIGNATURE_EXTENSION
 
 SHOWN_CHARS_MAX: Final = 80  # of a value in a message: it is to be recognised, not read.
 
@@ -106,6 +108,17 @@ class Fault:
             "code": self.code,
             "message": self.message,
         }
+
+
+def signed(event: SaleEvent, signer: Signer) -> SaleEvent | Fault:
+    """The event with a signature over its sale, if it has one that can be signed."""
+    try:
+        canonical_sale = canonical_json(orjson.loads(event.value))
+    except orjson.JSONDecodeError:
+        return Fault(event.place, "is not JSON, and cannot be signed")
+    except NotCanonicalError as error:
+        return Fault(event.place, f"cannot be signed, since it has no canonical form (RFC 8785): {error}")
+    return replace(event, extensions={**event.extensions, SIGNATURE_EXTENSION: signer.sign(canonical_sale)})
 
 
 def sale_event(

@@ -6,6 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from schemas.registry import Organization
+from schemas.registry_snapshot import registry_snapshot
 from tests.integration.command import premia
 from tests.integration.premium_calculator.programme import apply_registry
 from tests.integration.premium_calculator.worker_process import until
@@ -81,3 +85,26 @@ async def test_gaps_are_listed_until_a_late_arrival_and_a_mended_resend_close_th
         *(programme.sale(lot_id=f"GAP-{number}", sequence=number) for number in (102, 104, 106)),
     )
     await until(gaps_are, what="all are closed")
+
+
+async def test_a_refiner_that_demands_signatures_is_believed_with_its_key_only(brokers: str, tmp_path: Path) -> None:
+    await apply_registry(brokers)
+    key_file, file = tmp_path / "ref.pem", tmp_path / "sale.json"
+    made = await premia(brokers, "keys", "new", "--id", "ref-1", "--out", key_file)
+    lines_of_registry = yaml.safe_load(made.stdout)
+    base = programme.snapshot()
+    refiner = base.organizations["REF"].model_dump() | lines_of_registry
+    demanding = registry_snapshot(None, {**base.organizations, "REF": Organization.model_validate(refiner)}, base.schemes)
+    await apply_registry(brokers, demanding, base)
+    file.write_bytes(programme.encoded(programme.sale(lot_id="SIGNED")))
+    unsigned = await premia(brokers, "publish", file, "--wait")
+    assert unsigned.exit_code == 4
+    assert "ce_signature: SIGNATURE_INVALID, is missing" in unsigned.stdout
+    wrong = await premia(brokers, "publish", file, "--wait", "--key", key_file, "--key-id", "ref-2")
+    assert wrong.exit_code == 4
+    assert "is by key ref-2, which the registry does not have" in wrong.stdout
+    signed = await premia(brokers, "publish", file, "--wait", "--key", key_file, "--key-id", "ref-1")
+    assert signed.exit_code == 0, signed
+    assert signed.stdout.startswith("accepted REF/SIGNED")
+    assert (await premia(brokers, "publish", file, "--key", key_file)).exit_code == 2
+    await apply_registry(brokers, base, demanding)
