@@ -49,7 +49,7 @@ class Service(StrEnum):
 
 
 class Side(StrEnum):
-    """Who reads, and so who cannot be upgraded together with us (docs/adr/0020).
+    """Who reads, and so who cannot be upgraded together with us (docs/adr/0010).
 
     ONLY_WE_READ: our services refuse unknown fields; what old writers send stays valid.
     OTHERS_READ: others read it too, now and twelve years of it. They ignore unknown fields, and what they rely on stays there.

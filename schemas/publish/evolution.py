@@ -2,7 +2,7 @@
 
 Goal: no release of ours breaks a reader or a writer of any release before it, and whoever is stopped is told why.
 Method: both schemas are walked together. Old writers break where a value that the old schema allowed is refused now; old
-readers break where a value that is written now is refused by the old schema (docs/adr/0020 says who counts). What a walk
+readers break where a value that is written now is refused by the old schema (docs/adr/0010 says who counts). What a walk
 could miss is asked of jsoncompat, which compares whole schemas by other means; it takes all patterns for equal, so those
 are compared here, exactly (greenery) where that is quick, else any change counts as breaking.
 Refuses: a keyword that the walk does not know (UnknownKeywordError), so that nothing is passed over in silence.

@@ -4,7 +4,7 @@ Goal: whoever has the schema needs nothing else of ours to read or to write a me
 Method: pydantic's own generator; added are what every field means (`field_words.yaml`, or a docstring below the field), what
 tells variants apart as required, and enumerations that may grow as patterns with the values of today beside them.
 Two forms: what others read is published open, because they have to ignore fields they do not know; what only we read is
-published closed, because we refuse such fields. `as_written` is the closed form of either (docs/adr/0020).
+published closed, because we refuse such fields. `as_written` is the closed form of either (docs/adr/0010).
 Refuses: a field without a meaning (UndescribedFieldError).
 Source: JSON Schema 2020-12; `x-extensible-enum` is a convention of several API guidelines.
 """

@@ -10,6 +10,7 @@ from pathlib import Path
 from prometheus_client.metrics import MetricWrapperBase
 
 import services
+from premia.__main__ import COMMANDS
 from schemas.ledger_transaction import OutcomeCode
 from schemas.rejection_code import RejectionCode
 from services.ledger.domain.post_entitlement import EntitlementRefusal
@@ -47,3 +48,26 @@ def test_every_code_has_a_row_in_the_errors_page() -> None:
     of_payout = (*RefusalCode, *VoidReason, *QuarantineCode, *HoldCode, *CarryCode, *SuspendCode, *UnreadableFault)
     codes = {code.value for code in (*RejectionCode, *OutcomeCode, *EntitlementRefusal, *of_payout)}
     assert codes | {UNKNOWN_ACTOR} == set(first_column("errors.md"))
+
+
+def test_decisions_are_numbered_without_a_gap_and_all_that_are_cited_are_there() -> None:
+    decisions = sorted(path.name[:4] for path in (ROOT / "docs" / "adr").glob("*.md"))
+    assert decisions == [f"{number:04}" for number in range(1, len(decisions) + 1)]
+    cited = {
+        number
+        for folder in ("premia", "schemas", "services", "docs", "samples")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in {".py", ".md", ".sql"}
+        for number in re.findall(r"docs/adr/(\d{4})", path.read_text(encoding="utf-8"))
+    }
+    assert cited <= set(decisions)
+
+
+def test_the_readme_links_to_what_is_there_and_holds_no_gap() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "@@" not in text
+    linked = re.findall(r"\]\(([^)#]+)\)", text)
+    assert [target for target in linked if not (ROOT / target).exists()] == []
+    commands = re.findall(r"^\.venv/bin/premia (\w+)", text, flags=re.MULTILINE)
+    assert commands
+    assert set(commands) <= set(COMMANDS)
