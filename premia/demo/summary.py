@@ -22,7 +22,8 @@ GRAMS_IN_TONNE: Final = 1_000_000
 
 def figures(facts: Facts, *, programme: str, synthetic: bool, documents: Path) -> list[str]:
     """The programme in figures, a line each."""
-    rejected = ", ".join(f"{code} {count}" for code, count in sorted(facts.rejected.items()))
+    codes = sorted(facts.rejected.items(), key=lambda found: (-found[1], found[0]))
+    rejected = ", ".join(f"{code} {count}" for code, count in codes)
     lines = [f"{programme}{' · MUESTRA, DATOS SINTÉTICOS (synthetic)' if synthetic else ''}", ""]
     for label, text in (
         ("Sales in", f"{facts.events:,} events of {facts.lots:,} lots; {facts.duplicates:,} duplicates recognised"),
@@ -43,7 +44,7 @@ def figures(facts: Facts, *, programme: str, synthetic: bool, documents: Path) -
         ("Beneficiaries, declared", f"{facts.beneficiaries:,} in {', '.join(facts.countries)}"),
         ("Trial balance", _trial_balance(facts.unbalanced)),
         ("Ledger", f"{facts.transactions:,} transactions in one order"),
-        ("Statements", f"{facts.statements:,} as PDF, each with its data inside, by hash in {documents}"),
+        ("Statements", f"{facts.statements:,} as PDF, each with its data inside, by hash in {_shown(documents)}"),
     ):
         lines.append(f"{label:<{LABEL_CHARS}}{text}")
     return lines
@@ -75,9 +76,7 @@ def next_steps(data_dir: Path, *, runs: bool) -> list[str]:
 
 def premia_command(data_dir: Path) -> str:
     """How `premia` is called from the present folder, for a stack in this data folder."""
-    program = Path(sys.executable).parent / "premia"
-    here = os.path.relpath(program)
-    shown = here if not here.startswith("..") else str(program)
+    shown = _shown(Path(sys.executable).parent / "premia")
     prefix = "" if data_dir == Path(DEFAULT_DATA_DIR).absolute() else f"{DATA_DIR_VARIABLE}={shlex.quote(str(data_dir))} "
     return prefix + shlex.quote(shown)
 
@@ -92,3 +91,9 @@ def _trial_balance(unbalanced: Mapping[str, int]) -> str:
     if not unbalanced:
         return "debits equal credits in every unit"
     return "DOES NOT BALANCE: " + ", ".join(f"{unit} off by {difference}" for unit, difference in unbalanced.items())
+
+
+def _shown(path: Path) -> str:
+    """A path as it is written from the present folder."""
+    here = os.path.relpath(path)
+    return str(path) if here.startswith("..") else here
