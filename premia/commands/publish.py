@@ -96,7 +96,11 @@ def publish(
     timeout_s: float,
     as_json: bool,
 ) -> None:
-    """Publish sales from files: one sale (.json), one a line (.jsonl), or a file of events, each also as .gz.
+    """Publish sales from files: one sale (.json), one a line (.jsonl), a table (.csv), or a file of events; each also as .gz.
+
+    A table has a first row that names its columns, separated by semicolons or commas, and a row for each source of a lot;
+    docs/publishing.md has them all. Needed are refiner_id, lot_id, revision, sequence, stage, exporter_id, payer_id, sold_on,
+    melt_weight, melt_weight_unit, schemes, organization_id.
 
     Prints a receipt for each event, or their number. Publishing the same file again is safe. Exit code 4 if anything of
     a file was refused; the rest of it was published.
@@ -211,7 +215,7 @@ def _check(events: Sequence[SaleEvent], faults: list[Fault], registry: Registry 
     for fault in found:
         click.echo(orjson.dumps(fault.as_json()) if as_json else str(fault))
     good = len(events) + len(faults) - len(found)
-    say(f"{good:,} sales are good, {len(found):,} are not; nothing was published")
+    say(f"sales that can be published: {good:,}; that cannot: {len(found):,}; nothing was published")
     if registry is None:
         say("organizations, schemes and assays were not checked: give --registry and --schemes")
     if found:

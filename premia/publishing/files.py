@@ -22,12 +22,14 @@ import click
 import orjson
 
 from premia.publishing.sale_event import Fault, SaleEvent, sale_event
+from premia.publishing.sales_table import UnreadableTableError, sales_of_table
 from schemas.cloudevents import time_from_text
 from schemas.topics import SALE_MESSAGE_BYTES_MAX
 
 SKIP_BYTES: Final = 1024 * 1024  # read at once of a line that is too long anyway.
 STDIN: Final = Path("-")
 WHOLE_FILE_SUFFIXES: Final = frozenset({".json"})
+TABLE_SUFFIXES: Final = frozenset({".csv"})
 EVENT_FIELDS: Final = frozenset({"at", "id", "source", "key"})
 
 
@@ -40,11 +42,15 @@ def sales_of(files: Sequence[Path], at: datetime) -> Iterator[SaleEvent | Fault]
     for file in files:
         try:
             with closing(_opened(file)) as stream:
-                if _plain_suffix(file) in WHOLE_FILE_SUFFIXES:
+                if _plain_suffix(file) in TABLE_SUFFIXES:
+                    yield from sales_of_table(str(file), stream, at)
+                elif _plain_suffix(file) in WHOLE_FILE_SUFFIXES:
                     yield _read(str(file), _whole(stream), at)
                 else:
                     for number, line in _lines(stream):
                         yield _read(f"{file}:{number}", line, at)
+        except UnreadableTableError as error:
+            raise UnreadableFileError(f"{file}: {error}") from error
         except (OSError, EOFError) as error:  # a .gz that is none, or cut short, is an OSError or an EOFError
             raise UnreadableFileError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
@@ -61,7 +67,7 @@ def _opened(file: Path) -> BinaryIO:
 
 
 def _plain_suffix(file: Path) -> str:
-    return Path(file.stem).suffix if file.suffix == ".gz" else file.suffix
+    return (Path(file.stem).suffix if file.suffix == ".gz" else file.suffix).lower()
 
 
 def _whole(stream: BinaryIO) -> bytes | int:

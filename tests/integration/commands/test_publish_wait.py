@@ -108,3 +108,35 @@ async def test_a_refiner_that_demands_signatures_is_believed_with_its_key_only(b
     assert signed.stdout.startswith("accepted REF/SIGNED")
     assert (await premia(brokers, "publish", file, "--key", key_file)).exit_code == 2
     await apply_registry(brokers, base, demanding)
+
+
+async def test_a_table_with_three_bad_rows_is_told_by_row_and_the_rest_is_taken_once(brokers: str, tmp_path: Path) -> None:
+    await apply_registry(brokers)
+    columns = "refiner_id;lot_id;revision;sequence;stage;exporter_id;payer_id;sold_on;melt_weight;melt_weight_unit"
+    columns += ";assay_agreed;schemes;organization_id"
+    good = "REF;CSV-{};1;7;final;EXP;PAY;2025-03-14;2450.60;GRM;871.8;gram;ORG-A"
+    rows = [good.format(number) for number in range(6)]
+    rows[1] = rows[1].replace("2450.60", "2450,60")
+    rows[3] = rows[3].replace("871.8", "0.8718")
+    rows[4] = rows[4].replace(";1;7;", ";one;7;")
+    file = tmp_path / "march.csv"
+    file.write_text("\ufeff" + "\r\n".join([columns, *rows]) + "\r\n", encoding="utf-8")
+    published = await premia(brokers, "publish", file, "--wait")
+    assert published.exit_code == 4, published
+    assert [line.split()[0] for line in published.lines] == ["accepted", "accepted", "rejected", "accepted"]
+    assert f'{file}: row 5, assay_agreed = "0.8718": FINENESS_OUT_OF_RANGE, ' in published.lines[2]
+    refused = [line for line in published.stderr.splitlines() if line.startswith(str(file))]
+    assert refused[0].startswith(f'{file}: row 3, melt_weight = "2450,60": SCHEMA_INVALID, must be a decimal')
+    assert refused[1].startswith(f'{file}: row 6, revision = "one": SCHEMA_INVALID, must be a whole number')
+    rows[1], rows[3], rows[4] = (good.format(number) for number in (1, 3, 4))
+    file.write_text("\n".join([columns, *rows]), encoding="utf-8")
+    again = await premia(brokers, "publish", file, "--wait")
+    assert again.exit_code == 0, again
+    assert [line.split()[0] for line in again.lines] == [
+        "duplicate",
+        "accepted",
+        "duplicate",
+        "accepted",
+        "accepted",
+        "duplicate",
+    ]
