@@ -38,8 +38,8 @@ ADD_REJECTIONS: Final = """
     INSERT INTO ledger.sequence_rejection (refiner_id, sequence, lot_id, revision, origin, code, rejected_at)
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::timestamptz[]) AS n
         (refiner_id, sequence, lot_id, revision, origin, code, rejected_at)
-    WHERE NOT EXISTS (SELECT FROM ledger.sequence_range AS r
-        WHERE r.refiner_id = n.refiner_id AND n.sequence BETWEEN r.first AND r.last)
+    WHERE coalesce((SELECT r.last FROM ledger.sequence_range AS r WHERE r.refiner_id = n.refiner_id
+        AND r.first <= n.sequence ORDER BY r.first DESC LIMIT 1), -1) < n.sequence
     ON CONFLICT (refiner_id, sequence) DO UPDATE SET lot_id = EXCLUDED.lot_id, revision = EXCLUDED.revision,
         origin = EXCLUDED.origin, code = EXCLUDED.code, rejected_at = EXCLUDED.rejected_at"""
 # Candidates are those of the lots that this batch tells of, and those that the refiner has now counted past.
