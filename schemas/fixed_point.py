@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Final
 
 FRACTION_DIGITS_MAX: Final = 12  # The contracts' limit on digits after the point.
-WHOLE_DIGITS_MAX: Final = 18  # The contracts' limit on digits before it.
 
 
 def scaled_e12(text: str) -> int:

@@ -13,7 +13,7 @@ from schemas.currencies import Currency
 from schemas.identifiers import Country, Id, IsoDate, Text
 from schemas.registry import Address, TaxId
 from services.payout.errors import RefusalCode
-from services.payout.limits import BULK_ENTRIES_MAX
+from services.payout.limits import BULK_ENTRIES_MAX, METHOD_CHARS_MAX
 from services.runtime.http import RefusedError, read_json
 
 _Request = TypeVar("_Request", bound=Contract)
@@ -57,7 +57,7 @@ class AccountVerification(Contract):
     """How and when an account was checked, and the reference of the document that shows it."""
 
     account_id: UUID
-    method: Text
+    method: Annotated[Text, Field(max_length=METHOD_CHARS_MAX)]
     on: IsoDate
     evidence: Text | None = None
 

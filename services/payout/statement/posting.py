@@ -10,24 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
 
 from schemas.ledger_transaction import EntitlementCause, LedgerTransaction, PremiumLine
 from schemas.payee_state import PayeeState
 from schemas.statement import CountsAs, StatementPosting
-
-_SETTLED: Final = frozenset({"final", "umpire", "cancelled"})
-
-
-def counts_as(stage: str, stage_stated_before: str | None) -> CountsAs:
-    """Premium of the period, or adjustment of an earlier one.
-
-    `stage_stated_before`: the stage of the lot's last posting in an earlier statement of this payee, None if it has none. A lot
-    that was settled there can only be adjusted; one that was only advanced is settled now, or its cancellation adjusts it.
-    """
-    if stage_stated_before is None:
-        return "premium"
-    return "adjustment" if stage_stated_before in _SETTLED or stage == "cancelled" else "premium"
 
 
 def statement_posting(

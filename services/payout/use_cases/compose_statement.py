@@ -31,13 +31,14 @@ from schemas.ledger_transaction import (
     TransactionKind,
 )
 from schemas.payee_state import PayeeState
-from schemas.statement import Statement, statement_number
+from schemas.statement import CountsAs, Statement, statement_number
 from services.payout.adapters.ledger_topic import ledger_amount_minor
 from services.payout.bank.amount import amount_text
 from services.payout.domain.closing import Closing, ClosingStates, ItemKey, OrderProgress, Taking, closing_states
 from services.payout.domain.settlement import OpenItem, Payee
 from services.payout.errors import RefusalCode, Refused
 from services.payout.registry_view import RegistryView
+from services.payout.statement.posting import statement_posting
 from services.payout.use_cases.prepare_cycle import PAYABLE_ACCOUNTS, terms_of
 
 if TYPE_CHECKING:
@@ -316,57 +317,14 @@ def _postings(facts: _Facts) -> list[dict[str, Any]]:
         leaf = LedgerTransaction.model_validate_json(row["leaf"])
         cause = leaf.cause
         assert isinstance(cause, EntitlementCause), "a premium's cause is an entitlement"
-        counts_as = "adjustment" if (cause.refiner_id, cause.lot_id) in settled else "premium"
-        lines = [
-            _line(line, counts_as, states[leaf.leaf_index, line.scheme_id, line.payer_id, line.role]) for line in leaf.lines
-        ]
-        postings.append(_posting(leaf, cause, lines))
+        counted_as: CountsAs = "adjustment" if (cause.refiner_id, cause.lot_id) in settled else "premium"
+
+        def state_of(line: PremiumLine, leaf: LedgerTransaction = leaf) -> PayeeState | None:
+            told = states[leaf.leaf_index, line.scheme_id, line.payer_id, line.role]
+            return told[0] if told else None
+
+        postings.append(statement_posting(leaf, counted_as=counted_as, state_of=state_of).model_dump())
     return postings
-
-
-def _posting(leaf: LedgerTransaction, cause: EntitlementCause, lines: list[dict[str, Any]]) -> dict[str, Any]:
-    gold = leaf.gold
-    return {
-        "leaf_index": leaf.leaf_index,
-        "transaction_id": leaf.transaction_id,
-        "effective_on": leaf.effective_on,
-        "refiner_id": cause.refiner_id,
-        "lot_id": cause.lot_id,
-        "revision": cause.revision,
-        "calculation": cause.calculation,
-        "stage": cause.stage,
-        "status": cause.status,
-        "sold_on": cause.sold_on,
-        "fineness_permille": cause.fineness_permille,
-        "lot_fine_weight_g": cause.fine_weight_g,
-        "own_fine_weight_g": None if gold is None else gold.fine_weight_g,
-        "previous_own_fine_weight_g": None if gold is None else gold.previous_fine_weight_g,
-        "documents": _documents(cause),
-        "explanation": [step.model_dump() for step in cause.explanation],
-        "lines": lines,
-    }
-
-
-def _line(line: PremiumLine, counts_as: str, states: list[PayeeState]) -> dict[str, Any]:
-    posted_minor = ledger_amount_minor(line.amount, line.currency) - ledger_amount_minor(line.previous_amount, line.currency)
-    return {
-        **line.model_dump(),
-        "posted": amount_text(posted_minor, line.currency),
-        "counts_as": counts_as,
-        "state": states[0] if states else None,
-    }
-
-
-def _documents(cause: EntitlementCause) -> list[dict[str, Any]]:
-    documents: list[dict[str, Any]] = []
-    for step in cause.explanation:
-        if step.step == "documents":
-            row = 0
-            while f"number.{row}" in step.values:
-                values = {name: step.values.get(f"{name}.{row}") for name in ("kind", "number", "issuer")}
-                documents.append(values)
-                row += 1
-    return documents
 
 
 def _schemes(

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.ledger_transaction import LedgerTransaction, PremiumLine
 from schemas.payee_state import PayeeState
-from services.payout.statement.posting import counts_as, statement_posting
+from services.payout.statement.posting import statement_posting
 from tests.unit.payout.statement.example import identifier, premium_step, step
 
 DOCUMENTS = {
@@ -111,21 +111,3 @@ def test_a_leaf_that_posts_no_premium_is_no_posting() -> None:
     command = {"kind": "command", "command_id": identifier("c"), "command": "reserve", "command_hash": "h"}
     with pytest.raises(TypeError, match="posts no premium"):
         statement_posting(leaf(cause=command, lines=[], gold=None), counted_as="premium", state_of=state_of)
-
-
-@pytest.mark.parametrize(
-    ("stage", "before", "expected"),
-    [
-        ("provisional", None, "premium"),
-        ("final", None, "premium"),
-        ("cancelled", None, "premium"),
-        ("final", "provisional", "premium"),
-        ("cancelled", "provisional", "adjustment"),
-        ("final", "final", "adjustment"),
-        ("umpire", "final", "adjustment"),
-        ("provisional", "umpire", "adjustment"),
-        ("final", "cancelled", "adjustment"),
-    ],
-)
-def test_what_an_earlier_statement_settled_can_only_be_adjusted(stage: str, before: str | None, expected: str) -> None:
-    assert counts_as(stage, before) == expected
