@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -33,6 +34,12 @@ ROLE_VARIABLES: Final = {
     "PREMIA_PAYOUT_DATABASE_URL": "premia_payout",
     "PREMIA_READER_DATABASE_URL": "premia_reader",
 }
+
+
+def pytest_configure() -> None:
+    """Have children take signals by default: nohup and a shell's background jobs ignore some, which is inherited."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")
