@@ -35,25 +35,22 @@ as_json = click.option("--json", "as_json", is_flag=True, help="JSON, as the ser
 
 
 class Rejected(click.ClickException):
-    """Payout refused; nothing was changed."""
+    """What was named is not there, or not one thing; payout was not asked to change anything."""
 
     exit_code = EXIT_REJECTED
 
 
 @asynccontextmanager
 async def payout(actor: str | None) -> AsyncIterator[PayoutClient]:
-    """A client in the name of `actor`; None: of PREMIA_TOKEN, or of anybody for reading. Raises Unreachable or Rejected."""
+    """A client in the name of `actor`; None: of PREMIA_TOKEN, or of anybody for reading. Raises Unreachable."""
     import aiohttp  # noqa: PLC0415  takes longer to import than a command's help may
 
-    from premia.payout_client import PayoutClient, RefusedByPayout  # noqa: PLC0415
+    from premia.payout_client import PayoutClient  # noqa: PLC0415
 
     known = environment()
     url = needed("PREMIA_PAYOUT_URL", known)
     async with aiohttp.ClientSession() as session:
-        try:
-            yield PayoutClient(session, url, _token(actor))
-        except RefusedByPayout as refused:
-            raise Rejected(refused.message) from refused
+        yield PayoutClient(session, url, _token(actor))
 
 
 def run(work: Coroutine[Any, Any, _Result]) -> _Result:
