@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 import click
 
@@ -17,11 +18,20 @@ from premia.local.environment import stack_environment
 from premia.local.state import StateError, chosen_data_dir, stack_exists
 from premia.local.tokens import ensure_actor_tokens, read_tokens
 
+EXIT_UNREACHABLE: Final = 3
+EXIT_REJECTED: Final = 4
+
 
 class Unreachable(click.ClickException):
     """A part that a command needs is not known, or does not answer."""
 
-    exit_code = 3
+    exit_code = EXIT_UNREACHABLE
+
+
+class Rejected(click.ClickException):
+    """Nothing was changed: the service refused it, or what was named is not there, or not one thing."""
+
+    exit_code = EXIT_REJECTED
 
 
 def environment() -> dict[str, str]:

@@ -206,6 +206,10 @@ class Programme(Contract):
                 refuse_member("duplicate", "is the id of an actor before", row, "id")
         return actors
 
+    def gives(self, actor_id: str, role: ActorRole) -> bool:
+        """Whether the list gives the actor this role."""
+        return any(actor.id == actor_id and role in actor.roles for actor in self.actors)
+
 
 # --- the file ---------------------------------------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import click
 
-from premia.payout_session import (
-    Rejected,
+from premia.connection import Rejected
+from premia.service_session import (
     as_actor,
     as_json,
     of,

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import click
 
-from premia.payout_session import as_json, money, of, payout, print_json, print_table, run
+from premia.service_session import as_json, money, of, payout, print_json, print_table, run
 
 LOTS_SHOWN: Final = 10  # a screen; --all shows every lot.
 

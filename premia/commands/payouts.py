@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from premia.commands.settle import print_cycle
-from premia.payout_session import (
-    Rejected,
+from premia.connection import Rejected
+from premia.service_session import (
     as_actor,
     as_json,
     money,
@@ -23,7 +23,7 @@ from premia.payout_session import (
 )
 
 if TYPE_CHECKING:
-    from premia.payout_client import PayoutClient
+    from premia.service_client import ServiceClient
 
 
 @click.group()
@@ -137,7 +137,7 @@ async def _post_decision(name: str, verb: str, actor: str | None) -> dict[str, A
         return decided
 
 
-async def _id_of(client: PayoutClient, name: str) -> str:
+async def _id_of(client: ServiceClient, name: str) -> str:
     """The id of the cycle that is meant. Raises Rejected if it is none or several."""
     cycles = (await client.get("/v1/cycles"))["cycles"]
     # The newest first: of several cycles for a date the earlier ones were cancelled or empty.

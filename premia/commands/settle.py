@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from premia.payout_session import (
+from premia.service_session import (
     as_actor,
     as_json,
     money,

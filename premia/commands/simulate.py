@@ -27,8 +27,8 @@ from premia.amounts import grouped, plain
 from premia.commands.calculate import DAY
 from premia.commands.schemes import SHIPPED_DIR, WrongInput, scheme_of_file
 from premia.kafka import kafka_servers, run
-from premia.payout_session import of, print_table
 from premia.published_registry import published_registries
+from premia.service_session import of, print_table
 from premia.simulation import LatestSales, PartyOutcome, RecordedSale, Simulation, with_proposed
 from premia.simulation import simulate as simulated
 from premia.simulation_chart import simulation_chart

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import click
 
-from premia.payout_session import (
-    Rejected,
+from premia.connection import Rejected
+from premia.service_session import (
     as_actor,
     as_json,
     money,
@@ -23,7 +23,7 @@ from premia.payout_session import (
 )
 
 if TYPE_CHECKING:
-    from premia.payout_client import PayoutClient
+    from premia.service_client import ServiceClient
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -134,7 +134,7 @@ async def _list(organization: str | None) -> list[dict[str, Any]]:
         return await _statements(client, organization)
 
 
-async def _statements(client: PayoutClient, organization: str | None) -> list[dict[str, Any]]:
+async def _statements(client: ServiceClient, organization: str | None) -> list[dict[str, Any]]:
     asked = "" if organization is None else f"?{urlencode({'organization': organization})}"
     found: list[dict[str, Any]] = (await client.get(f"/v1/statements{asked}"))["statements"]
     return found

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
 
     from premia.local.bank import Bank
-    from premia.payout_client import PayoutClient
+    from premia.service_client import ServiceClient
     from samples.reader import AccountEvidence, PublishedSale, SampleCycle
     from services.runtime.database import Connection
 
@@ -78,7 +78,7 @@ class Driver:
     producer: AIOKafkaProducer
     reader: Connection
     bank: Bank
-    clients: Mapping[str, PayoutClient]
+    clients: Mapping[str, ServiceClient]
     actors: Mapping[str, Sequence[str]]
     payer_names: Mapping[str, str]
     stopwatch: Stopwatch
@@ -138,7 +138,7 @@ class Driver:
     async def _scan_bank(self) -> None:
         await self._client("prepare").post("/v1/bank/scan")
 
-    def _client(self, role: str) -> PayoutClient:
+    def _client(self, role: str) -> ServiceClient:
         return self.clients[self.actors[role][0]]
 
     async def _payout_has_seen_all(self) -> None:

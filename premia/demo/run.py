@@ -15,7 +15,7 @@ from premia.demo.drive import Driver
 from premia.demo.facts import Facts, read_facts
 from premia.local.bank import bank_of
 from premia.local.tokens import read_tokens
-from premia.payout_client import PayoutClient
+from premia.service_client import ServiceClient
 from services.runtime.kafka import start_producer
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ async def open_driver(stack: LocalStack, sample: Sample, stopwatch: Stopwatch) -
                 reader=reader,
                 bank=bank_of(stack.data_dir, environment["PREMIA_BANK_URL"]),
                 clients={
-                    actor.id: PayoutClient(session, environment["PREMIA_PAYOUT_URL"], tokens[actor.id])
+                    actor.id: ServiceClient(session, "payout", environment["PREMIA_PAYOUT_URL"], tokens[actor.id])
                     for actor in programme.actors
                 },
                 actors={

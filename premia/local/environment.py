@@ -38,6 +38,7 @@ def environment_of(data_dir: Path, state: StackState) -> dict[str, str]:
         "PREMIA_CALCULATOR_HTTP": f"{LOOPBACK}:{ports['calculator']}",
         "PREMIA_LEDGER_HTTP": f"{LOOPBACK}:{ports['ledger']}",
         "PREMIA_PAYOUT_HTTP": f"{LOOPBACK}:{ports['payout']}",
+        "PREMIA_CALCULATOR_URL": f"http://{LOOPBACK}:{ports['calculator']}",
         "PREMIA_LEDGER_URL": f"http://{LOOPBACK}:{ports['ledger']}",
         "PREMIA_PAYOUT_URL": f"http://{LOOPBACK}:{ports['payout']}",
         "PREMIA_BANK_URL": f"http://{LOOPBACK}:{ports['bank']}",

@@ -94,8 +94,7 @@ class RegistryView:
 
     def may(self, actor: str, role: ActorRole) -> bool:
         """Whether the programme's list gives the actor this role."""
-        actors = () if self.programme is None else self.programme.actors
-        return any(entry.id == actor and role in entry.roles for entry in actors)
+        return self.programme is not None and self.programme.gives(actor, role)
 
 
 async def load_registry(conn: Connection) -> RegistryView:

@@ -13,13 +13,15 @@ import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import orjson
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import ValidationError
 
+from schemas.contract import Contract, first_fault
 from services.runtime.settings import ListenAddress
 
 BODY_BYTES_MAX: Final = 1024 * 1024  # the largest request is a list of ids; a statement goes out, never in.
@@ -29,6 +31,7 @@ ACTOR: Final = web.RequestKey("actor", str)
 
 Check = Callable[[], Awaitable[str | None] | str | None]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_Request = TypeVar("_Request", bound=Contract)
 
 
 class ActorTokens:
@@ -83,15 +86,31 @@ class RefusedError(Exception):
         self.status = status
 
 
-async def read_json(request: web.Request) -> dict[str, Any]:
-    """The request's JSON object. Raises RefusedError with code SCHEMA_INVALID for anything else."""
+async def read_request(request: web.Request, contract: type[_Request]) -> _Request:
+    """The request's JSON object by its contract. Raises RefusedError (SCHEMA_INVALID) with the first field at fault."""
     try:
         body = orjson.loads(await request.read())
     except orjson.JSONDecodeError as error:
-        raise RefusedError("SCHEMA_INVALID", f"send a JSON object: {error}", status=400) from error
+        raise _invalid(f"send a JSON object: {error}") from error
     if not isinstance(body, dict):
-        raise RefusedError("SCHEMA_INVALID", "send a JSON object", status=400)
-    return body
+        raise _invalid("send a JSON object")
+    try:
+        return contract.model_validate(body)
+    except ValidationError as error:
+        fault = first_fault(error, body)
+        raise _invalid(f"{fault.field}: {fault.message}") from error
+
+
+def uuid_in_path(request: web.Request, name: str) -> UUID:
+    """A UUID from the path. Raises RefusedError (SCHEMA_INVALID)."""
+    try:
+        return UUID(request.match_info[name])
+    except ValueError as error:
+        raise _invalid(f"{name} must be a UUID") from error
+
+
+def _invalid(message: str) -> RefusedError:
+    return RefusedError("SCHEMA_INVALID", message, status=400)
 
 
 def _authenticate(tokens: ActorTokens | None) -> Any:

@@ -21,7 +21,7 @@ from premia.demo.drive import Driver
 from premia.demo.run import Sample, open_driver
 from premia.demo.stopwatch import Stopwatch
 from premia.local.stack import LocalStack
-from premia.payout_client import PayoutClient
+from premia.service_client import ServiceClient
 from samples.reader import SampleCycle
 from schemas.dead_letter import ORIGIN
 from schemas.topics import (
@@ -69,7 +69,7 @@ ORDERS: Final = """
 STATEMENTS_ISSUED: Final = "SELECT subject_kind, subject_id, number, period_from, period_to FROM payout.statement"
 
 
-class PatientClient(PayoutClient):
+class PatientClient(ServiceClient):
     """An actor who repeats a request while payout does not answer: all requests may be repeated."""
 
     async def get(self, path: str) -> Any:
@@ -136,7 +136,8 @@ async def replay(stack: LocalStack, sample: Sample, cycles: Sequence[SampleCycle
     """Settle the cycles under the strikes, and read the books when nothing is left to be done."""
     async with open_driver(stack, sample, Stopwatch()) as driver, open_lags(stack) as lags:
         driver.clients = {
-            actor: PatientClient(client.session, client.url, client.token) for actor, client in driver.clients.items()
+            actor: PatientClient(client.session, client.service, client.url, client.token)
+            for actor, client in driver.clients.items()
         }
         killer = Killer(stack, lags, strikes)
         killing = asyncio.create_task(killer.run())

@@ -21,8 +21,6 @@ from services.payout.adapters.http_requests import (
     AccountVerifications,
     CycleRequest,
     StatementRequest,
-    read_request,
-    uuid_in_path,
 )
 from services.payout.adapters.statement_office import StatementOffice, StatementsAsked
 from services.payout.bank.errors import BankFolderUnusableError
@@ -37,7 +35,7 @@ from services.payout.use_cases.read_accounts import read_accounts, read_claims
 from services.payout.use_cases.read_cycles import read_cycle, read_cycles, read_orders
 from services.payout.use_cases.read_money import read_holds, read_organization, read_statements, read_summary
 from services.payout.use_cases.verify_account import verify_account
-from services.runtime.http import ACTOR, RefusedError, json_response
+from services.runtime.http import ACTOR, RefusedError, json_response, read_request, uuid_in_path
 
 if TYPE_CHECKING:
     from services.payout.adapters.bank_intake import BankIntake

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 from uuid import UUID
 
-from aiohttp import web
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from schemas.contract import Contract, first_fault
+from schemas.contract import Contract
 from schemas.currencies import Currency
 from schemas.identifiers import Country, Id, IsoDate, Text
 from schemas.registry import Address, TaxId
-from services.payout.errors import RefusalCode
 from services.payout.limits import BULK_ENTRIES_MAX, METHOD_CHARS_MAX
-from services.runtime.http import RefusedError, read_json
-
-_Request = TypeVar("_Request", bound=Contract)
 
 
 class CycleRequest(Contract):
@@ -81,21 +76,3 @@ class StatementRequest(Contract):
     period: StatementPeriod
     issued_on: IsoDate | None = None  # the business day of issue; today where it is left out
     organizations: Literal["paid", "all"] | Annotated[tuple[Id, ...], Field(min_length=1, max_length=BULK_ENTRIES_MAX)] = "paid"
-
-
-async def read_request(request: web.Request, contract: type[_Request]) -> _Request:
-    """The request's body by its contract. Raises RefusedError (SCHEMA_INVALID) with the first field at fault."""
-    body = await read_json(request)
-    try:
-        return contract.model_validate(body)
-    except ValidationError as error:
-        fault = first_fault(error)
-        raise RefusedError(RefusalCode.SCHEMA_INVALID, f"{fault.field}: {fault.message}", status=400) from error
-
-
-def uuid_in_path(request: web.Request, name: str) -> UUID:
-    """A UUID from the path. Raises RefusedError (SCHEMA_INVALID)."""
-    try:
-        return UUID(request.match_info[name])
-    except ValueError as error:
-        raise RefusedError(RefusalCode.SCHEMA_INVALID, f"{name} must be a UUID", status=400) from error

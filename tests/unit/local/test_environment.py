@@ -62,7 +62,7 @@ def test_each_role_has_its_own_login_on_the_same_database() -> None:
 def test_everything_that_is_named_is_on_loopback() -> None:
     variables = environment_of(Path("/data"), STATE)
     addresses = [value for name, value in variables.items() if name.endswith(("_URL", "_HTTP", "_SERVERS"))]
-    assert len(addresses) == 11
+    assert len(addresses) == 12
     assert all("127.0.0.1:" in address for address in addresses)
 
 

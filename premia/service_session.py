@@ -1,9 +1,9 @@
-"""Commands that speak to payout: as whom, and how their answers look.
+"""Commands that speak to a service: as whom, and how its answers look.
 
 Goal: a command that changes something says what changed, its id, and the next step; a refusal is one line, exit 4.
 Method: the client of one actor; `--as` picks the token that the local stack keeps, PREMIA_TOKEN is taken everywhere else.
 Reading needs some actor's token too, whoever's.
-Refuses: a payout that does not answer or no token, with one line and exit 3.
+Refuses: a service that does not answer or no token, with one line and exit 3.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import orjson
 
-from premia.connection import Unreachable, actor_token, environment, needed
+from premia.connection import EXIT_REJECTED, Unreachable, actor_token, environment, needed
 from premia.local.state import chosen_data_dir
 from premia.local.tokens import read_tokens
 
 if TYPE_CHECKING:
-    from premia.payout_client import PayoutClient
+    from premia.service_client import ServiceClient
 
-EXIT_REJECTED: Final = 4
 WAIT_S: Final = 60.0  # the ledger answers a cycle's reservations within a second; a minute is a ledger that is down.
 POLL_S: Final = 0.1
 _Result = TypeVar("_Result")
@@ -34,23 +33,30 @@ as_actor = click.option("--as", "actor", metavar="ACTOR", help="Who acts. Needs 
 as_json = click.option("--json", "as_json", is_flag=True, help="JSON, as the service answered.")
 
 
-class Rejected(click.ClickException):
-    """What was named is not there, or not one thing; payout was not asked to change anything."""
-
-    exit_code = EXIT_REJECTED
+@asynccontextmanager
+async def payout(actor: str | None) -> AsyncIterator[ServiceClient]:
+    """A client of payout in the name of `actor`; None: of PREMIA_TOKEN, or of anybody for reading. Raises Unreachable."""
+    async with _service("payout", actor) as client:
+        yield client
 
 
 @asynccontextmanager
-async def payout(actor: str | None) -> AsyncIterator[PayoutClient]:
-    """A client in the name of `actor`; None: of PREMIA_TOKEN, or of anybody for reading. Raises Unreachable."""
+async def calculator(actor: str | None) -> AsyncIterator[ServiceClient]:
+    """As `payout`, for the premium calculator."""
+    async with _service("calculator", actor) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _service(name: str, actor: str | None) -> AsyncIterator[ServiceClient]:
     import aiohttp  # noqa: PLC0415  takes longer to import than a command's help may
 
-    from premia.payout_client import PayoutClient  # noqa: PLC0415
+    from premia.service_client import ServiceClient  # noqa: PLC0415
 
     known = environment()
-    url = needed("PREMIA_PAYOUT_URL", known)
+    url = needed(f"PREMIA_{name.upper()}_URL", known)
     async with aiohttp.ClientSession() as session:
-        yield PayoutClient(session, url, _token(actor))
+        yield ServiceClient(session, name, url, _token(actor))
 
 
 def run(work: Coroutine[Any, Any, _Result]) -> _Result:
