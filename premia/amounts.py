@@ -6,7 +6,7 @@ from typing import Final
 
 from schemas.currencies import minor_digits
 from schemas.fixed_point import fixed_text
-from schemas.ledger_transaction import FINE_GOLD
+from schemas.ledger_words import FINE_GOLD
 
 GRAM_DIGITS: Final = 3
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from schemas.identifiers import CountingFromZero, Id, IsoDate, Text
+from schemas.ledger_words import OwnerKind
 
 LEDGER_COMMAND_TYPE: Final = "ledger.command.v1"
 
@@ -23,16 +24,6 @@ Amount = Annotated[str, Field(pattern=r"^[0-9]{1,18}(\.[0-9]{1,12})?$")]
 Sha256Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 PARTS_MAX: Final = 200  # (scheme, payer) pairs of one payout order; the sample has at most 12, a transaction must stay small.
-
-
-class OwnerKind(StrEnum):
-    """Whose account it is."""
-
-    ORG = "org"
-    FUND = "fund"
-    PAYER = "payer"
-    REFINER = "refiner"
-    PROGRAMME = "programme"
 
 
 class Closed(BaseModel):

@@ -11,50 +11,19 @@ Source: design, sections 2 and 6.
 from __future__ import annotations
 
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from schemas.identifiers import Id
-from schemas.ledger_command import Closed, OwnerKind, Sha256Hex, Subject
+from schemas.ledger_command import Closed, Sha256Hex, Subject
+from schemas.ledger_words import AMOUNT_MINOR_MAX, OutcomeCode, OwnerKind, Purpose, TransactionKind
 
 LEDGER_TRANSACTION_TYPE: Final = "ledger.transaction.v1"
 LEDGER_OUTCOME_TYPE: Final = "ledger.command-outcome.v1"
-FINE_GOLD: Final = "AU-MG"  # fine gold in milligrams, so that tonnes are as provable as dollars.
-# RFC 8785 numbers are IEEE doubles: an integer above this would not survive canonical JSON.
-AMOUNT_MINOR_MAX: Final = 2**53 - 1
 # tlog-tiles writes an entry's length in 16 bits; the rest is left for what later versions add.
 LEAF_BYTES_MAX: Final = 60_000
-# One deployment serves one programme: its bank, charges and suspense accounts are owned by this id, whatever the
-# command's subject is called.
-PROGRAMME_OWNER_ID: Final = "programme"
-
-
-class Purpose(StrEnum):
-    """What an account is for."""
-
-    PAYABLE = "payable"
-    IN_TRANSIT = "in_transit"
-    RECEIVABLE = "receivable"
-    GOLD = "gold"
-    BANK = "bank"
-    CHARGES = "charges"
-    SUSPENSE = "suspense"
-
-
-class TransactionKind(StrEnum):
-    """What happened."""
-
-    PREMIUM = "premium"
-    RESERVED = "reserved"
-    SETTLED = "settled"
-    VOIDED = "voided"
-    RETURNED = "returned"
-    RECEIVED = "received"
-    SUSPENDED = "suspended"
-    ATTESTED = "attested"
 
 
 class Account(Closed):
@@ -181,25 +150,6 @@ class LedgerTransaction(Closed):
     gold: GoldLine | None = None
     transfers: tuple[Transfer, ...] = ()
     attestation: Attestation | None = None
-
-
-class OutcomeCode(StrEnum):
-    """What became of a command. A code is never renamed or reused."""
-
-    POSTED = "POSTED"
-    INSUFFICIENT_PAYABLE = "INSUFFICIENT_PAYABLE"
-    STALE_VIEW = "STALE_VIEW"
-    UNKNOWN_RESERVATION = "UNKNOWN_RESERVATION"
-    RESERVATION_EXISTS = "RESERVATION_EXISTS"
-    RESERVATION_SETTLED = "RESERVATION_SETTLED"
-    RESERVATION_VOIDED = "RESERVATION_VOIDED"
-    RESERVATION_NOT_SETTLED = "RESERVATION_NOT_SETTLED"
-    RESERVATION_RETURNED = "RESERVATION_RETURNED"
-    AMOUNT_INVALID = "AMOUNT_INVALID"
-    AMOUNT_OVERFLOW = "AMOUNT_OVERFLOW"
-    BOOKING_KNOWN = "BOOKING_KNOWN"
-    CONFLICTING_PAYLOAD = "CONFLICTING_PAYLOAD"
-    SCHEMA_INVALID = "SCHEMA_INVALID"
 
 
 class CommandOutcome(Closed):

@@ -23,14 +23,6 @@ class Outcome(StrEnum):
     REJECTED = "rejected"
 
 
-class AcceptedDetail(StrEnum):
-    """accepted = posted + unchanged + superseded."""
-
-    POSTED = "posted"
-    UNCHANGED = "unchanged"
-    SUPERSEDED = "superseded"
-
-
 class SaleOutcome(BaseModel):
     """One outcome. What a bad event does not say (its id, its lot) is null."""
 

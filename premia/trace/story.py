@@ -23,7 +23,7 @@ from premia.trace.event import TraceEvent, in_order
 from premia.trace.orders import order_events
 from premia.trace.subject import IssuedStatement, Lot, Payout, Traced
 from schemas.identity import derived_id
-from schemas.ledger_transaction import FINE_GOLD
+from schemas.ledger_words import FINE_GOLD
 from schemas.statement import statement_number
 from services.payout.use_cases.record_statement import ATTESTATION
 

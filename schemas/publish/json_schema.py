@@ -25,7 +25,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from schemas.ledger_transaction import OutcomeCode, Purpose, TransactionKind
+from schemas.ledger_words import OutcomeCode, Purpose, TransactionKind
 from schemas.publish.contracts import PublishedContract, Side
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"

@@ -11,7 +11,7 @@ from prometheus_client.metrics import MetricWrapperBase
 
 import services
 from premia.__main__ import COMMANDS
-from schemas.ledger_transaction import OutcomeCode
+from schemas.ledger_words import OutcomeCode
 from schemas.rejection_code import RejectionCode
 from services.ledger.domain.post_entitlement import EntitlementRefusal
 from services.payout.bank.errors import UnreadableFault

@@ -19,7 +19,7 @@ from schemas.contract import first_fault
 from schemas.currencies import minor_digits_by_currency
 from schemas.dead_letter import Origin
 from schemas.entitlement import Entitlement as EntitlementContract
-from services.ledger.domain.account import FINE_GOLD
+from schemas.ledger_words import FINE_GOLD
 from services.ledger.domain.amount import minor_units
 from services.ledger.domain.entitlement import (
     SOURCE_ROLE,

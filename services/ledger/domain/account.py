@@ -11,9 +11,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-FINE_GOLD: Final = "AU-MG"  # fine gold in milligrams
-# One deployment serves one programme, whatever the subject of its commands is called.
-PROGRAMME_OWNER_ID: Final = "programme"
+from schemas.ledger_words import FINE_GOLD, PROGRAMME_OWNER_ID
+
 KEPT_KEYS_MAX: Final = 20_000  # for each kind of account; at 200 bytes a key 4 MB.
 
 

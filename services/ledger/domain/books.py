@@ -13,18 +13,11 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from schemas.ledger_words import AcceptedDetail
 from services.ledger.domain.account import AccountKey, SubjectKey
 from services.ledger.domain.entitlement import Cause, LineKey, LotKey, Position, SaleKey
 from services.ledger.domain.transaction import TransferDraft
 from services.ledger.limits import BALANCE_MAX
-
-
-class AcceptedDetail(StrEnum):
-    """What became of an accepted entitlement. The same words as in the contract of sale outcomes."""
-
-    POSTED = "posted"
-    UNCHANGED = "unchanged"
-    SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,30 +15,12 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 from uuid import UUID
 
+from schemas.ledger_words import AMOUNT_MINOR_MAX, OutcomeCode, TransactionKind
 from services.ledger.domain.account import AccountKey, bank, charges, in_transit, payable, receivable, suspense
 from services.ledger.domain.amount import minor_units
 from services.ledger.domain.books import Answered, Books, Reservation, ReservationState, ReservedPart
-from services.ledger.domain.command import (
-    Attest,
-    Command,
-    OutcomeCode,
-    Receive,
-    Reserve,
-    Return,
-    Settle,
-    Suspend,
-    Void,
-)
-from services.ledger.domain.transaction import (
-    NO_SCOPE,
-    Attestation,
-    CommandCause,
-    Scope,
-    TransactionDraft,
-    TransactionKind,
-    TransferDraft,
-)
-from services.ledger.limits import AMOUNT_MAX
+from services.ledger.domain.command import Attest, Command, Receive, Reserve, Return, Settle, Suspend, Void
+from services.ledger.domain.transaction import NO_SCOPE, Attestation, CommandCause, Scope, TransactionDraft, TransferDraft
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,8 +236,8 @@ def _amount(text: str, unit: str, minor_digits: Mapping[str, int]) -> int | Decl
         return Declined(
             OutcomeCode.AMOUNT_INVALID, f"an amount in {unit} is above zero and has {digits} digits after the point"
         )
-    if amount > AMOUNT_MAX:
-        return Declined(OutcomeCode.AMOUNT_OVERFLOW, f"an amount has at most {AMOUNT_MAX} minor units")
+    if amount > AMOUNT_MINOR_MAX:
+        return Declined(OutcomeCode.AMOUNT_OVERFLOW, f"an amount has at most {AMOUNT_MINOR_MAX} minor units")
     return amount
 
 

@@ -8,29 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from uuid import UUID
 
 from services.ledger.domain.account import SubjectKey
-
-
-class OutcomeCode(StrEnum):
-    """What became of a command. The same words as in the contract."""
-
-    POSTED = "POSTED"
-    INSUFFICIENT_PAYABLE = "INSUFFICIENT_PAYABLE"
-    STALE_VIEW = "STALE_VIEW"
-    UNKNOWN_RESERVATION = "UNKNOWN_RESERVATION"
-    RESERVATION_EXISTS = "RESERVATION_EXISTS"
-    RESERVATION_SETTLED = "RESERVATION_SETTLED"
-    RESERVATION_VOIDED = "RESERVATION_VOIDED"
-    RESERVATION_NOT_SETTLED = "RESERVATION_NOT_SETTLED"
-    RESERVATION_RETURNED = "RESERVATION_RETURNED"
-    AMOUNT_INVALID = "AMOUNT_INVALID"
-    AMOUNT_OVERFLOW = "AMOUNT_OVERFLOW"
-    BOOKING_KNOWN = "BOOKING_KNOWN"
-    CONFLICTING_PAYLOAD = "CONFLICTING_PAYLOAD"
-    SCHEMA_INVALID = "SCHEMA_INVALID"
 
 
 @dataclass(frozen=True, slots=True)

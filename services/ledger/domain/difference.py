@@ -11,25 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.ledger.domain.account import (
-    FINE_GOLD,
-    SubjectKey,
-    payable,
-    receivable,
-    refiner_gold,
-    source_gold,
-    subject_in_role,
-)
+from schemas.ledger_words import AMOUNT_MINOR_MAX, FINE_GOLD, TransactionKind
+from services.ledger.domain.account import SubjectKey, payable, receivable, refiner_gold, source_gold, subject_in_role
 from services.ledger.domain.entitlement import SOURCE_ROLE, Entitlement, LineKey
-from services.ledger.domain.transaction import (
-    GoldChange,
-    LineChange,
-    Scope,
-    TransactionDraft,
-    TransactionKind,
-    TransferDraft,
-)
-from services.ledger.limits import AMOUNT_MAX
+from services.ledger.domain.transaction import GoldChange, LineChange, Scope, TransactionDraft, TransferDraft
 
 
 def cumulative_lines(entitlement: Entitlement) -> dict[LineKey, int]:
@@ -47,7 +32,7 @@ def transactions_of_difference(
         old, new = previous.get(key, 0), current.get(key, 0)
         if old == new:
             continue
-        if not -AMOUNT_MAX <= new <= AMOUNT_MAX or not -AMOUNT_MAX <= new - old <= AMOUNT_MAX:
+        if not -AMOUNT_MINOR_MAX <= new <= AMOUNT_MINOR_MAX or not -AMOUNT_MINOR_MAX <= new - old <= AMOUNT_MINOR_MAX:
             return None
         changed.setdefault(subject_in_role(key.role, key.organization_id), []).append(key)
     return [_transaction(subject, keys, entitlement, previous, current) for subject, keys in sorted(changed.items())]

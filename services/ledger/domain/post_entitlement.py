@@ -12,7 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.ledger.domain.books import Accepted, AcceptedDetail, Books
+from schemas.ledger_words import AcceptedDetail
+from services.ledger.domain.books import Accepted, Books
 from services.ledger.domain.difference import cumulative_lines, transactions_of_difference
 from services.ledger.domain.entitlement import Cause, Entitlement, LineKey
 from services.ledger.domain.transaction import TransactionDraft

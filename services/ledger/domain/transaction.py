@@ -8,25 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from schemas.ledger_words import TransactionKind
 from services.ledger.domain.account import AccountKey, SubjectKey
 from services.ledger.domain.entitlement import Entitlement, LineKey, PremiumLine
-
-
-class TransactionKind(StrEnum):
-    """What happened. The same words as in the contract."""
-
-    PREMIUM = "premium"
-    RESERVED = "reserved"
-    SETTLED = "settled"
-    VOIDED = "voided"
-    RETURNED = "returned"
-    RECEIVED = "received"
-    SUSPENDED = "suspended"
-    ATTESTED = "attested"
 
 
 class Scope(NamedTuple):

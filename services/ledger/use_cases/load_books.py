@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from schemas.ledger_words import AcceptedDetail
 from services.ledger.domain.account import (
     AccountKey,
     SubjectKey,
@@ -25,7 +26,6 @@ from services.ledger.domain.account import (
 )
 from services.ledger.domain.books import (
     Accepted,
-    AcceptedDetail,
     Answered,
     Balance,
     Books,

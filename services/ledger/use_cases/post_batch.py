@@ -20,13 +20,14 @@ from uuid import UUID
 from schemas.cloudevents import time_text
 from schemas.currencies import minor_digits_by_currency
 from schemas.dead_letter import DeadLetter, Origin
+from schemas.ledger_words import AcceptedDetail, OutcomeCode
 from schemas.sale_outcome import Outcome
 from schemas.topics import ENTITLEMENTS, LEDGER_COMMANDS
 from services.ledger.adapters.command_topic import UnanswerableRecord, UnreadableCommand, read_command
 from services.ledger.adapters.entitlement_topic import read_entitlement
 from services.ledger.adapters.leaf import Leaf, leaves_of, written_cause
 from services.ledger.adapters.messages import SERVICE, command_outcome_message, sale_outcome_message
-from services.ledger.domain.books import Accepted, AcceptedDetail, Answered, LotHead
+from services.ledger.domain.books import Accepted, Answered, LotHead
 from services.ledger.domain.carry_out_command import (
     AnsweredBefore,
     CarriedOut,
@@ -35,7 +36,7 @@ from services.ledger.domain.carry_out_command import (
     carry_out_command,
     enter,
 )
-from services.ledger.domain.command import Command, OutcomeCode
+from services.ledger.domain.command import Command
 from services.ledger.domain.entitlement import Cause, Entitlement
 from services.ledger.domain.post_entitlement import (
     Advances,

@@ -20,19 +20,17 @@ from schemas.canonical_json import canonical_json
 from schemas.cloudevents import CloudEventAttributes
 from schemas.currencies import minor_digits
 from schemas.fixed_point import FRACTION_DIGITS_MAX, scaled_e12
-from schemas.ledger_command import LEDGER_COMMAND_TYPE, LedgerCommand, OwnerKind
+from schemas.ledger_command import LEDGER_COMMAND_TYPE, LedgerCommand
 from schemas.ledger_transaction import (
-    FINE_GOLD,
     LEDGER_OUTCOME_TYPE,
     LEDGER_TRANSACTION_TYPE,
     CommandCause,
     CommandOutcome,
     EntitlementCause,
     LedgerTransaction,
-    Purpose,
-    TransactionKind,
     Transfer,
 )
+from schemas.ledger_words import FINE_GOLD, OwnerKind, Purpose, TransactionKind
 from schemas.message import Message
 from schemas.topics import LEDGER_COMMANDS
 from services.payout.errors import UnreadableLedgerMessageError

@@ -16,7 +16,8 @@ from uuid import UUID
 
 from schemas.identity import derived_id
 from schemas.ledger_command import Direction as LedgerDirection
-from schemas.ledger_command import OwnerKind, Receive, Return, Settle, Subject
+from schemas.ledger_command import Receive, Return, Settle, Subject
+from schemas.ledger_words import OwnerKind
 from services.payout.bank.amount import amount_text
 from services.payout.bank.bookings import Booking, Direction
 from services.payout.domain.booking_match import (

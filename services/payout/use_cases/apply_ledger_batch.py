@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from schemas.ledger_transaction import OutcomeCode
+from schemas.ledger_words import OutcomeCode
 from services.payout.adapters.ledger_topic import ReadOutcome, ReadTransaction
 from services.payout.errors import ContradictingLedgerError
 from services.payout.registry_view import RegistryView

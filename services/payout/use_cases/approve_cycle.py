@@ -18,7 +18,8 @@ from uuid import UUID
 from schemas.canonical_json import canonical_json
 from schemas.cloudevents import time_text
 from schemas.identity import derived_id
-from schemas.ledger_command import Attest, OwnerKind, Subject
+from schemas.ledger_command import Attest, Subject
+from schemas.ledger_words import OwnerKind
 from services.payout.bank.amount import amount_text
 from services.payout.domain.order_state import OrderState
 from services.payout.errors import RefusalCode, Refused

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from schemas.ledger_transaction import OutcomeCode
+from schemas.ledger_words import OutcomeCode
 from services.payout.domain.booking_match import SuspendCode
 from services.payout.domain.order_state import OrderState
 from services.payout.metrics import COMMANDS_REFUSED_TOTAL

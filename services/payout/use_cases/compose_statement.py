@@ -23,13 +23,8 @@ from pydantic import ValidationError
 
 from schemas.contract import first_fault
 from schemas.fixed_point import fixed_text
-from schemas.ledger_transaction import (
-    EntitlementCause,
-    LedgerTransaction,
-    PremiumLine,
-    Purpose,
-    TransactionKind,
-)
+from schemas.ledger_transaction import EntitlementCause, LedgerTransaction, PremiumLine
+from schemas.ledger_words import Purpose, TransactionKind
 from schemas.payee_state import PayeeState
 from schemas.statement import CountsAs, Statement, statement_number
 from services.payout.adapters.ledger_topic import ledger_amount_minor

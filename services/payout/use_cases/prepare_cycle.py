@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
 from schemas.identity import derived_id
-from schemas.ledger_command import OwnerKind, Reserve, ReservePart, Subject
+from schemas.ledger_command import Reserve, ReservePart, Subject
+from schemas.ledger_words import OwnerKind
 from schemas.payout_event import CycleResult
 from services.payout.adapters.payout_topic import cycle_result_message
 from services.payout.bank.amount import amount_text

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from schemas.identity import derived_id
-from schemas.ledger_command import Attest, OwnerKind, Subject
+from schemas.ledger_command import Attest, Subject
+from schemas.ledger_words import OwnerKind
 from schemas.payout_event import StatementBalance, StatementIssued
 from schemas.statement import STATEMENT_TYPE
 from services.payout.adapters.ledger_topic import ledger_amount_minor

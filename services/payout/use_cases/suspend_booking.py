@@ -10,7 +10,8 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from schemas.identity import derived_id
-from schemas.ledger_command import Direction, OwnerKind, Subject, Suspend
+from schemas.ledger_command import Direction, Subject, Suspend
+from schemas.ledger_words import OwnerKind
 from services.payout.bank.amount import amount_text
 from services.payout.use_cases.send_ledger_commands import CommandToSend, send_ledger_commands
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from schemas.identity import derived_id
-from schemas.ledger_command import OwnerKind, Subject, Void
+from schemas.ledger_command import Subject, Void
+from schemas.ledger_words import OwnerKind
 from services.payout.domain.order_state import UNSENT, OrderState
 from services.payout.errors import VoidReason
 from services.payout.use_cases.change_orders import OrderChange, change_orders

@@ -21,7 +21,7 @@ from schemas.entitlement import ENTITLEMENT_BYTES_MAX, ENTITLEMENT_TYPE
 from schemas.gold_sale import SALE_TYPE, ParsedSale, parse_sale, sale_hash, sent_object
 from schemas.identifiers import INTEGER_MAX, is_id
 from schemas.identity import entitlement_id
-from schemas.ledger_transaction import AMOUNT_MINOR_MAX
+from schemas.ledger_words import AMOUNT_MINOR_MAX
 from schemas.message import Headers
 from schemas.rejection_code import RejectionCode
 from schemas.sale_signature import SIGNATURE_EXTENSION, SIGNATURE_FIELD, signature_fault

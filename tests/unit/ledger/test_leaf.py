@@ -15,6 +15,7 @@ from schemas.cloudevents import CloudEventAttributes, from_headers
 from schemas.identifiers import ID_CHARS_MAX, is_id
 from schemas.identity import derived_id, derived_id_text
 from schemas.ledger_transaction import LEAF_BYTES_MAX, LedgerTransaction
+from schemas.ledger_words import TransactionKind
 from services.ledger.adapters.leaf import leaves_of, written_cause
 from services.ledger.adapters.messages import transaction_message
 from services.ledger.domain.account import SubjectKey
@@ -29,7 +30,7 @@ from services.ledger.domain.entitlement import (
     SaleKey,
     SourceWeight,
 )
-from services.ledger.domain.transaction import CommandCause, TransactionDraft, TransactionKind
+from services.ledger.domain.transaction import CommandCause, TransactionDraft
 
 RECORDED_AT: Final = "2025-03-27T10:00:00.123456Z"
 IDS: Final = st.text(
