@@ -1,8 +1,8 @@
-"""`premia keys new`: a key that a refiner signs its sales with.
+"""`premia keys`: keys that a refiner signs its sales with, and that a witness signs checkpoints with.
 
-Goal: a refiner makes its own key, and only the public part ever leaves its machine.
-Method: the private key goes to a new file that only its owner may read; the registry's lines are printed, ready to be sent to
-whoever keeps the registry.
+Goal: everybody makes their own key, and only the public part ever leaves their machine.
+Method: the private key goes to a new file that only its owner may read; the public part is printed as it is needed: a refiner's
+as lines of the registry, a witness's as a verifier key (C2SP signed-note).
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from typing import Final
 import click
 
 from premia.local.talk import say
-from premia.signing import KeyFileError, write_new_key
+from premia.signing import write_new_key
+from schemas.note_signing import NoteKeyError, NoteKind, new_note_key
 from schemas.verifying_key import is_key_id
+from services.runtime.key_file import KeyFileError, write_key_file
 
 EXIT_WRONG_INPUT: Final = 2
 
 
 @click.group()
 def keys() -> None:
-    """Make keys that refiners sign their sales with."""
+    """Make keys: a refiner's for its sales, a witness's for the log."""
 
 
 @keys.command()
@@ -39,11 +41,40 @@ def new(key_id: str, file: Path) -> None:
     try:
         public_key = write_new_key(file)
     except KeyFileError as error:
-        say(str(error))
-        raise click.exceptions.Exit(EXIT_WRONG_INPUT) from error
+        raise _refused(error) from error
     click.echo("signature_required: true")
     click.echo("signing_keys:")
     click.echo(f"  - {{key_id: '{key_id}', public_key: '{public_key}', from: {datetime.now(UTC):%Y-%m-%d}}}")
     say(f"wrote the private key to {file}, mode 600: keep it, nobody can make it again")
     say("next: these lines go under the refiner in the registry file, then `premia registry apply`,")
     say(f"then `premia publish FILE --key {file} --key-id {key_id}`")
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--out", "file", required=True, type=click.Path(path_type=Path), help="New file for the private key.")
+def witness(name: str, file: Path) -> None:
+    """Make the key of a witness: the private part goes to a file, the verifier key is printed.
+
+    NAME says whose witness it is, like a host name with a path: witness.example.org/premia. It stands in every cosignature.
+    """
+    _new_note_key(name, NoteKind.WITNESS, file)
+    say(f"next: give the line above to whoever checks the log, and run `premia witness --log VKEY --key {file} --state FILE`")
+
+
+def _new_note_key(name: str, kind: NoteKind, file: Path) -> None:
+    try:
+        key = new_note_key(name, kind)
+    except NoteKeyError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        write_key_file(file, f"{key.text()}\n".encode())
+    except KeyFileError as error:
+        raise _refused(error) from error
+    click.echo(key.verifier_key())
+    say(f"wrote the private key to {file}, mode 600: keep it, nobody can make it again")
+
+
+def _refused(error: KeyFileError) -> click.exceptions.Exit:
+    say(str(error))
+    return click.exceptions.Exit(EXIT_WRONG_INPUT)

@@ -30,7 +30,7 @@ from premia.publishing.check import SaleCheck
 from premia.publishing.files import UnreadableFileError, sales_of, too_large
 from premia.publishing.sale_event import Fault, SaleEvent, signed
 from premia.sale_outcomes import OutcomeWatch, watch_outcomes
-from premia.signing import KeyFileError, Signer, read_key
+from premia.signing import Signer, read_key
 from schemas.registry_file import RegistryFileError, load_registry
 from schemas.sale_outcome import Outcome, SaleOutcome
 from schemas.topics import SALE_MESSAGE_BYTES_MAX, SALES
@@ -38,6 +38,7 @@ from schemas.verifying_key import is_key_id
 from services.premium_calculator.adapters.calculating_registry import calculating_registry
 from services.premium_calculator.domain.registry import Registry
 from services.runtime.kafka import start_producer
+from services.runtime.key_file import KeyFileError
 from services.runtime.topic_log import TopicMissingError
 
 EXIT_FAULTS_FOUND: Final = 1

@@ -12,9 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_pri
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from premia.__main__ import main
-from premia.signing import KeyFileError, read_key
+from premia.signing import read_key
 from schemas.base64url import base64url
+from schemas.note_signing import NoteKind, read_note_key
 from schemas.registry import Organization
+from services.runtime.key_file import KeyFileError
 
 
 def keys_new(file: Path, key_id: str = "ref-2025") -> Result:
@@ -67,3 +69,17 @@ def test_a_file_that_others_may_read_or_that_is_another_kind_of_key_is_not_used(
         wrong.write_bytes(content)
         with pytest.raises(KeyFileError, match=reason):
             read_key(wrong)
+
+
+def test_a_witness_keeps_its_private_key_and_hands_out_the_printed_one(tmp_path: Path) -> None:
+    file = tmp_path / "witness.key"
+    made = CliRunner().invoke(main, ["keys", "witness", "witness.example.org/premia", "--out", str(file)])
+    assert made.exit_code == 0, made.output
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    key = read_note_key(file.read_text(), NoteKind.WITNESS)
+    assert made.stdout == f"{key.verifier_key()}\n"
+    assert key.text() not in made.output
+    again = CliRunner().invoke(main, ["keys", "witness", "witness.example.org/premia", "--out", str(file)])
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert CliRunner().invoke(main, ["keys", "witness", "two words", "--out", str(tmp_path / "other")]).exit_code == 2
+    assert not (tmp_path / "other").exists()
