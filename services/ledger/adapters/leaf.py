@@ -38,6 +38,7 @@ from services.ledger.domain.transaction import (
 )
 
 NONCE_BYTES: Final = 16
+NONCES_AT_ONCE: Final = 1_000  # a call to the system for each took 5 µs, a third of what a leaf takes.
 CAUSE_BYTES_MAX: Final = 40_000  # leaves room for one line and transfer with the longest ids; real causes have 1 KB.
 SCOPE_NAMES: Final = Scope._fields
 GOLD_DIGITS: Final = 3  # grams with three decimals are whole milligrams
@@ -117,6 +118,16 @@ def leaves_of(
     ]
 
 
+def _fresh_nonces() -> Iterator[str]:
+    """Random nonces in hexadecimal, without end."""
+    while True:
+        drawn = secrets.token_hex(NONCE_BYTES * NONCES_AT_ONCE)
+        yield from [drawn[at : at + 2 * NONCE_BYTES] for at in range(0, len(drawn), 2 * NONCE_BYTES)]
+
+
+_nonces: Final = _fresh_nonces()
+
+
 def _frame(draft: TransactionDraft, recorded_at: str) -> dict[str, object]:
     frame: dict[str, object] = {
         "subject": {"kind": draft.subject.kind, "id": draft.subject.id},
@@ -144,7 +155,7 @@ def _leaf(
         "subject_number": subject_number,
         "part": part,
         "parts": parts,
-        "nonce": secrets.token_hex(NONCE_BYTES),
+        "nonce": next(_nonces),
         "cause": orjson.Fragment(cause.full if part == 1 else cause.brief),
     }
     if content.transfers:
