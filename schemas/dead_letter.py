@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -38,8 +38,7 @@ class Attempt:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a record was first read: topic, partition, offset. Unique for ever, also for a redriven copy."""
 
     topic: str

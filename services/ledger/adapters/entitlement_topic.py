@@ -19,10 +19,9 @@ from schemas.contract import first_fault
 from schemas.currencies import minor_digits_by_currency
 from schemas.dead_letter import Origin
 from schemas.entitlement import Entitlement as EntitlementContract
-from schemas.ledger_words import FINE_GOLD
+from services.ledger.adapters.entitlement_bytes import DecodedEntitlement, decode_entitlement
 from services.ledger.domain.amount import minor_units
 from services.ledger.domain.entitlement import (
-    SOURCE_ROLE,
     Cause,
     Entitlement,
     LineKey,
@@ -31,6 +30,7 @@ from services.ledger.domain.entitlement import (
     PremiumLine,
     SaleKey,
     SourceWeight,
+    gold_line,
 )
 from services.ledger.errors import UnreadableEntitlementError
 
@@ -48,10 +48,10 @@ GRAM_DIGITS: Final = 3  # weights in grams have three decimals: whole milligrams
 
 def read_entitlement(record: ConsumerRecord[Any, Any]) -> Entitlement:
     """One record as an entitlement. Raises UnreadableEntitlementError."""
-    headers = dict(record.headers)
+    value = record.value or b""
     try:
-        contract = EntitlementContract.model_validate_json(record.value or b"")
-        return _entitlement(contract, headers, record.value or b"")
+        sent = decode_entitlement(value) or EntitlementContract.model_validate_json(value)
+        return _entitlement(sent, dict(record.headers), value)
     except ValidationError as error:
         fault = first_fault(error)
         raise _unreadable(record, f"{fault.field} {fault.message}") from error
@@ -63,41 +63,38 @@ def _unreadable(record: ConsumerRecord[Any, Any], why: str) -> UnreadableEntitle
     return UnreadableEntitlementError(f"{record.topic}/{record.partition}/{record.offset}: {why}")
 
 
-def _entitlement(contract: EntitlementContract, headers: dict[str, bytes], value: bytes) -> Entitlement:
-    replaces = contract.replaces
+def _entitlement(sent: EntitlementContract | DecodedEntitlement, headers: dict[str, bytes], value: bytes) -> Entitlement:
+    replaces = sent.replaces
     sequence = headers.get(SEQUENCE_HEADER)
-    fine_weight_g = contract.fine_weight_g
+    fine_weight_g = sent.fine_weight_g
     origin = headers[ORIGIN_HEADER].decode()
     Origin.parse(origin)
     return Entitlement(
-        entitlement_id=contract.entitlement_id,
-        lot=LotKey(contract.refiner_id, contract.lot_id),
-        position=Position(contract.revision, contract.calculation),
-        cause=CAUSES[contract.cause],
+        entitlement_id=sent.entitlement_id,
+        lot=LotKey(sent.refiner_id, sent.lot_id),
+        position=Position(sent.revision, sent.calculation),
+        cause=CAUSES[sent.cause],
         replaces=None if replaces is None else Position(replaces.revision, replaces.calculation),
-        sale=SaleKey(contract.sale.source, contract.sale.id),
-        sale_hash=contract.sale.hash,
+        sale=SaleKey(sent.sale.source, sent.sale.id),
+        sale_hash=sent.sale.hash,
         origin=origin,
         sequence=None if sequence is None else int(sequence),
         effective_on=_day(headers[SALE_TIME_HEADER]),
-        stage=contract.stage,
-        status=contract.status,
-        sold_on=contract.sold_on,
-        registry_version=contract.registry_version,
-        fineness_permille=contract.fineness_permille,
+        stage=sent.stage,
+        status=sent.status,
+        sold_on=sent.sold_on,
+        registry_version=sent.registry_version,
+        fineness_permille=sent.fineness_permille,
         fine_weight_g=fine_weight_g,
         fine_weight_mg=0 if fine_weight_g is None else _milligrams(fine_weight_g),
-        lines=_lines(contract),
+        lines=_lines(sent),
         sources=tuple(
-            [
-                SourceWeight(LineKey(source.organization_id, SOURCE_ROLE, FINE_GOLD, "", ""), _milligrams(source.fine_weight_g))
-                for source in contract.sources
-            ]
+            [SourceWeight(gold_line(source.organization_id), _milligrams(source.fine_weight_g)) for source in sent.sources]
         ),
         explanation=orjson.dumps(
             [
                 {"rule": step.rule, "step": step.step, "values": step.values}
-                for step in contract.explanation
+                for step in sent.explanation
                 if step.step in EXPLAINED_STEPS
             ],
             option=orjson.OPT_SORT_KEYS,
@@ -106,20 +103,20 @@ def _entitlement(contract: EntitlementContract, headers: dict[str, bytes], value
     )
 
 
-def _lines(contract: EntitlementContract) -> tuple[PremiumLine, ...]:
+def _lines(sent: EntitlementContract | DecodedEntitlement) -> tuple[PremiumLine, ...]:
     lines = []
-    payer_id = contract.payer_id
-    for premium in contract.premiums:
-        scheme_id, scheme_version, currency = premium.scheme_id, premium.scheme_version, premium.currency
-        digits = minor_digits_by_currency()[currency]
+    for premium in sent.premiums:
+        digits = minor_digits_by_currency()[premium.currency]
         for line in premium.lines:
             amount = line.amount
             amount_minor = minor_units(amount, digits)
             if amount_minor is None:
-                raise ValueError(f"{amount} is no amount in {currency}")
-            key = LineKey(line.organization_id, line.role, currency, scheme_id, payer_id)
-            lines.append(PremiumLine(key, scheme_version, line.fine_weight_g, amount, amount_minor, line.eligible, line.reason))
-    if len({line.key for line in lines}) != len(lines):
+                raise ValueError(f"{amount} is no amount in {premium.currency}")
+            key = LineKey(line.organization_id, line.role, premium.currency, premium.scheme_id, sent.payer_id)
+            lines.append(
+                PremiumLine(key, premium.scheme_version, line.fine_weight_g, amount, amount_minor, line.eligible, line.reason)
+            )
+    if len(lines) > 1 and len({line.key for line in lines}) != len(lines):
         raise ValueError("a scheme has two lines for one organization and role")
     return tuple(lines)
 

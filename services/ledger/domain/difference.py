@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from schemas.ledger_words import AMOUNT_MINOR_MAX, FINE_GOLD, TransactionKind
+from schemas.ledger_words import AMOUNT_MINOR_MAX, TransactionKind
 from services.ledger.domain.account import SubjectKey, payable, receivable, refiner_gold, source_gold, subject_in_role
-from services.ledger.domain.entitlement import SOURCE_ROLE, Entitlement, LineKey
+from services.ledger.domain.entitlement import SOURCE_ROLE, Entitlement, LineKey, gold_line
 from services.ledger.domain.transaction import GoldChange, LineChange, Scope, TransactionDraft, TransferDraft
 
 
@@ -62,7 +62,7 @@ def _transaction(
         if difference < 0:
             debit, credit, difference = credit, debit, -difference
         transfers.append(TransferDraft(debit, credit, difference, scope))
-    gold_key = LineKey(subject.id, SOURCE_ROLE, FINE_GOLD, "", "")
+    gold_key = gold_line(subject.id)
     gold = GoldChange(previous.get(gold_key, 0), current.get(gold_key, 0)) if subject.kind == "org" else None
     return TransactionDraft(
         subject=subject,

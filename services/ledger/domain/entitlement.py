@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 from uuid import UUID
+
+from schemas.ledger_words import FINE_GOLD
+from services.ledger.domain.account import KEPT_KEYS_MAX
 
 SOURCE_ROLE: Final = "source"  # the role of fine gold's lines
 
@@ -50,6 +54,12 @@ class LineKey(NamedTuple):
     unit: str
     scheme_id: str
     payer_id: str
+
+
+@lru_cache(KEPT_KEYS_MAX)
+def gold_line(organization_id: str) -> LineKey:
+    """The key of fine gold of one organization."""
+    return LineKey(organization_id, SOURCE_ROLE, FINE_GOLD, "", "")
 
 
 class PremiumLine(NamedTuple):
