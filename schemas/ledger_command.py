@@ -2,6 +2,7 @@
 
 Goal: all money moves by commands on Kafka; every command gets exactly one outcome, the same one however often it is sent.
 Method: a closed union by `kind`. Amounts are decimal strings with exactly the currency's minor digits.
+Refuses: opening balances and corrections, which two persons decide through the ledger's API (schemas/ledger_correction.py).
 Source: design, section 6 (table of postings and command kinds).
 """
 
@@ -13,8 +14,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from schemas.decimals import PositiveDecimal
 from schemas.identifiers import CountingFromZero, Id, IsoDate, Text
-from schemas.ledger_words import OwnerKind
+from schemas.ledger_words import OwnerKind, RateSide
 
 LEDGER_COMMAND_TYPE: Final = "ledger.command.v1"
 
@@ -121,6 +123,102 @@ class Suspend(CommandBase):
     booking_key: Text
 
 
+class AgainstReceivable(Closed):
+    """It was a payer's money, or money paid back to one. The subject is the payer."""
+
+    kind: Literal["receivable"] = "receivable"
+
+
+class AgainstSettlement(Closed):
+    """It was a payment that was reserved: in_transit to suspense, for the whole reservation. The subject is the payee."""
+
+    kind: Literal["settlement"] = "settlement"
+    reservation_id: UUID
+
+
+class AgainstReturn(Closed):
+    """It was a payment that came back: suspense (and what banks kept: charges) to payable. The subject is the payee."""
+
+    kind: Literal["return"] = "return"
+    reservation_id: UUID
+    charges: Amount
+
+
+class AgainstCharges(Closed):
+    """It was a bank's charge, or one that was given back. The subject is the programme."""
+
+    kind: Literal["charges"] = "charges"
+
+
+class AgainstBooking(Closed):
+    """It and another booking in suspense, of the other direction, cancel each other. The subject is the programme."""
+
+    kind: Literal["booking"] = "booking"
+    booking_key: Text
+
+
+ClearedAgainst = Annotated[
+    AgainstReceivable | AgainstSettlement | AgainstReturn | AgainstCharges | AgainstBooking, Field(discriminator="kind")
+]
+
+
+class Clear(CommandBase):
+    """Say what a booking in suspense was, for all of it or for a part: never for more than is still open of it."""
+
+    kind: Literal["clear"] = "clear"
+    booking_key: Text
+    currency: Currency
+    amount: Amount
+    against: ClearedAgainst
+
+
+class Money(Closed):
+    """An amount of one currency."""
+
+    currency: Currency
+    amount: Amount
+
+
+class ExchangeRate(Closed):
+    """What one unit of the sold currency costs in the bought one: by whom, which side of the price, of which day."""
+
+    value: PositiveDecimal
+    source: Id
+    side: RateSide
+    on: IsoDate
+
+
+class ExchangeOfBank(Closed):
+    """The programme's own money at its banks. The subject is the programme."""
+
+    kind: Literal["bank"] = "bank"
+
+
+class ExchangeOfPayable(Closed):
+    """What is payable to the subject under one scheme by one payer, so that it can be paid in another currency.
+
+    Refused as a reserve is: INSUFFICIENT_PAYABLE, or STALE_VIEW.
+    """
+
+    kind: Literal["payable"] = "payable"
+    scheme_id: Id
+    payer_id: Id
+    seen_subject_number: CountingFromZero
+
+
+class Exchange(CommandBase):
+    """Sell one currency for another, in two transfers over the accounts `fx`.
+
+    Refused as AMOUNT_INVALID unless bought is sold times the rate, rounded half-even to the bought currency's minor unit.
+    """
+
+    kind: Literal["exchange"] = "exchange"
+    sold: Money
+    bought: Money
+    rate: ExchangeRate
+    of: Annotated[ExchangeOfBank | ExchangeOfPayable, Field(discriminator="kind")]
+
+
 class Attest(CommandBase):
     """Put a hash on record: a statement's, or that of a decision with the persons who took it."""
 
@@ -129,5 +227,7 @@ class Attest(CommandBase):
     sha256: Sha256Hex
 
 
-LedgerCommand = Annotated[Reserve | Settle | Void | Return | Receive | Suspend | Attest, Field(discriminator="kind")]
+LedgerCommand = Annotated[
+    Reserve | Settle | Void | Return | Receive | Suspend | Clear | Exchange | Attest, Field(discriminator="kind")
+]
 LEDGER_COMMAND: Final[TypeAdapter[LedgerCommand]] = TypeAdapter(LedgerCommand)

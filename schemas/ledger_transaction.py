@@ -17,7 +17,7 @@ from uuid import UUID
 from pydantic import Field
 
 from schemas.identifiers import Id
-from schemas.ledger_command import Closed, Sha256Hex, Subject
+from schemas.ledger_command import Closed, ExchangeRate, Sha256Hex, Subject
 from schemas.ledger_words import AMOUNT_MINOR_MAX, OutcomeCode, OwnerKind, Purpose, TransactionKind
 
 LEDGER_TRANSACTION_TYPE: Final = "ledger.transaction.v1"
@@ -91,8 +91,18 @@ class EntitlementCause(Closed):
     explanation: tuple[ExplanationStep, ...]
 
 
+class ClearedPart(Closed):
+    """By how much less of a booking is open in suspense; below zero where a clearing was reversed."""
+
+    booking_key: str
+    amount_minor: Annotated[int, Field(ge=-AMOUNT_MINOR_MAX, le=AMOUNT_MINOR_MAX)]
+
+
 class CommandCause(Closed):
-    """The command that was carried out."""
+    """The command that was carried out. What does not apply to its kind is left out.
+
+    Opening balances and corrections name the two persons who decided and the hash of the reason that they gave in words.
+    """
 
     kind: Literal["command"] = "command"
     command_id: UUID
@@ -101,6 +111,12 @@ class CommandCause(Closed):
     reservation_id: UUID | None = None
     booking_key: str | None = None
     reason: str | None = None
+    clears: tuple[ClearedPart, ...] = ()
+    rate: ExchangeRate | None = None
+    reverses: UUID | None = None
+    reason_sha256: Sha256Hex | None = None
+    proposed_by: str | None = None
+    approved_by: str | None = None
 
 
 class PremiumLine(Closed):

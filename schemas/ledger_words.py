@@ -39,6 +39,7 @@ class Purpose(StrEnum):
     BANK = "bank"
     CHARGES = "charges"
     SUSPENSE = "suspense"
+    FX = "fx"
 
 
 class TransactionKind(StrEnum):
@@ -52,6 +53,18 @@ class TransactionKind(StrEnum):
     RECEIVED = "received"
     SUSPENDED = "suspended"
     ATTESTED = "attested"
+    CLEARED = "cleared"
+    EXCHANGED = "exchanged"
+    OPENED = "opened"
+    CORRECTED = "corrected"
+
+
+class RateSide(StrEnum):
+    """Which price of a currency it is, seen from whoever quotes it."""
+
+    BID = "bid"
+    ASK = "ask"
+    MID = "mid"
 
 
 class AcceptedDetail(StrEnum):
@@ -77,5 +90,14 @@ class OutcomeCode(StrEnum):
     AMOUNT_INVALID = "AMOUNT_INVALID"
     AMOUNT_OVERFLOW = "AMOUNT_OVERFLOW"
     BOOKING_KNOWN = "BOOKING_KNOWN"
+    UNKNOWN_BOOKING = "UNKNOWN_BOOKING"
+    BOOKING_CLEARED = "BOOKING_CLEARED"
+    DIRECTION_MISMATCH = "DIRECTION_MISMATCH"
+    CURRENCY_MISMATCH = "CURRENCY_MISMATCH"
+    UNKNOWN_ACCOUNT = "UNKNOWN_ACCOUNT"
+    SAME_ACCOUNT = "SAME_ACCOUNT"
+    UNKNOWN_TRANSACTION = "UNKNOWN_TRANSACTION"
+    NOT_REVERSIBLE = "NOT_REVERSIBLE"
+    ALREADY_REVERSED = "ALREADY_REVERSED"
     CONFLICTING_PAYLOAD = "CONFLICTING_PAYLOAD"
     SCHEMA_INVALID = "SCHEMA_INVALID"

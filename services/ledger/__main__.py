@@ -1,4 +1,5 @@
-"""The ledger's process: a consumer of entitlements and commands, one of sale outcomes, two relays, metrics and health.
+"""The ledger's process: a consumer of entitlements and commands, one of sale outcomes, the registry's actors, two relays,
+and HTTP: corrections, metrics, health.
 
 Environment: KAFKA_BOOTSTRAP_SERVERS, PREMIA_LEDGER_DATABASE_URL, PREMIA_LEDGER_HTTP, PREMIA_ACTOR_TOKENS.
 """
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from schemas.topics import ENTITLEMENTS, LEDGER_COMMANDS, SALE_OUTCOMES
+from services.ledger.actor_roles import ActorRoles
+from services.ledger.adapters.http_corrections import CorrectionsApi
 from services.ledger.limits import MEASURE_INTERVAL_S
 from services.ledger.metrics import (
     BATCH_RECORDS,
@@ -34,6 +37,7 @@ from services.runtime.http import ActorTokens, serve
 from services.runtime.kafka import start_producer
 from services.runtime.outbox import outbox_after
 from services.runtime.process import run_service, run_side_by_side
+from services.runtime.registry_feed import follow_registry
 from services.runtime.relay import run_relay
 from services.runtime.settings import listen_address, required
 
@@ -62,13 +66,17 @@ class Posting:
 
     def applied(self) -> None:
         """Count the batch that was committed, and wake the relays."""
-        for outcome, count in self._result.entitlements.items():
-            ENTITLEMENTS_TOTAL.labels(outcome).inc(count)
-        for outcome, count in self._result.commands.items():
-            COMMANDS_TOTAL.labels(outcome).inc(count)
-        TRANSFERS_TOTAL.inc(self._result.transfers)
-        TREE_SIZE.set(self._result.tree_size)
         BATCH_RECORDS.observe(self._records)
+        self.committed(self._result)
+
+    def committed(self, result: BatchResult) -> None:
+        """The same for what did not come by Kafka."""
+        for outcome, count in result.entitlements.items():
+            ENTITLEMENTS_TOTAL.labels(outcome).inc(count)
+        for outcome, count in result.commands.items():
+            COMMANDS_TOTAL.labels(outcome).inc(count)
+        TRANSFERS_TOTAL.inc(result.transfers)
+        TREE_SIZE.set(result.tree_size)
         self.journal_wake.set()
         self.outbox_wake.set()
 
@@ -111,6 +119,7 @@ async def main(stop: asyncio.Event) -> None:
         apply=track_sequences,
         applied=lambda: None,
     )
+    roles = ActorRoles()
     pool = await open_pool(required("PREMIA_LEDGER_DATABASE_URL"))
     try:
         producer = await start_producer()
@@ -118,6 +127,7 @@ async def main(stop: asyncio.Event) -> None:
             runner = await serve(
                 address,
                 tokens=tokens,
+                routes=CorrectionsApi(pool, roles, posting.committed).routes(),
                 live=lambda: progress.stalled() or sequences.progress.stalled(),
                 ready=lambda: None if progress.assigned else "no partitions are assigned yet",
             )
@@ -130,6 +140,7 @@ async def main(stop: asyncio.Event) -> None:
                     stop,
                     consume(pool, subscription),
                     consume(pool, sequences),
+                    follow_registry(roles.use),
                     relay("journal", journal_after, posting.journal_wake),
                     relay("outbox", _outbox_after, posting.outbox_wake),
                     measure(pool),

@@ -14,6 +14,7 @@ from premia.__main__ import COMMANDS
 from schemas.ledger_words import OutcomeCode
 from schemas.rejection_code import RejectionCode
 from services.ledger.domain.post_entitlement import EntitlementRefusal
+from services.ledger.errors import RefusalCode as LedgerRefusalCode
 from services.payout.bank.errors import UnreadableFault
 from services.payout.domain.booking_match import SuspendCode
 from services.payout.domain.settlement import CarryCode, HoldCode
@@ -46,7 +47,7 @@ def test_every_metric_has_exactly_one_row_in_the_metrics_page() -> None:
 
 def test_every_code_has_a_row_in_the_errors_page() -> None:
     of_payout = (*RefusalCode, *VoidReason, *QuarantineCode, *HoldCode, *CarryCode, *SuspendCode, *UnreadableFault)
-    codes = {code.value for code in (*RejectionCode, *OutcomeCode, *EntitlementRefusal, *of_payout)}
+    codes = {code.value for code in (*RejectionCode, *OutcomeCode, *EntitlementRefusal, *LedgerRefusalCode, *of_payout)}
     assert codes | {UNKNOWN_ACTOR} == set(first_column("errors.md"))
 
 

@@ -22,10 +22,20 @@ from schemas.canonical_json import NotCanonicalError, payload_hash
 from schemas.contract import first_fault
 from services.ledger.domain.account import SubjectKey
 from services.ledger.domain.command import (
+    AgainstBooking,
+    AgainstCharges,
+    AgainstReceivable,
+    AgainstReturn,
+    AgainstSettlement,
     AskedPart,
     Attest,
+    BankMoney,
+    Clear,
+    ClearedAgainst,
     Command,
+    Exchange,
     Order,
+    PayableMoney,
     Receive,
     Reserve,
     Return,
@@ -33,20 +43,33 @@ from services.ledger.domain.command import (
     Suspend,
     Void,
 )
+from services.ledger.domain.transaction import ExchangeRate
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
 
-# Whose accounts a command may touch; None: anybody's story can have it.
+_PAYEES: Final = frozenset({"org", "fund"})
+_PAYERS: Final = frozenset({"payer"})
+_PROGRAMME: Final = frozenset({"programme"})
+# Whose accounts a command may touch; of a clear and an exchange it depends on what for. None: anybody's story can have it.
 SUBJECT_KINDS: Final[dict[str, frozenset[str] | None]] = {
-    "reserve": frozenset({"org", "fund"}),
-    "settle": frozenset({"org", "fund"}),
-    "void": frozenset({"org", "fund"}),
-    "return": frozenset({"org", "fund"}),
-    "receive": frozenset({"payer"}),
-    "suspend": frozenset({"programme"}),
+    "reserve": _PAYEES,
+    "settle": _PAYEES,
+    "void": _PAYEES,
+    "return": _PAYEES,
+    "receive": _PAYERS,
+    "suspend": _PROGRAMME,
     "attest": None,
+    "clear receivable": _PAYERS,
+    "clear settlement": _PAYEES,
+    "clear return": _PAYEES,
+    "clear charges": _PROGRAMME,
+    "clear booking": _PROGRAMME,
+    "exchange bank": _PROGRAMME,
+    "exchange payable": _PAYEES,
 }
+# What moves money without a cause outside needs two persons, who do not write to Kafka.
+KINDS_OF_TWO_PERSONS: Final = frozenset({"open", "correct"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +100,13 @@ def read_command(record: ConsumerRecord[Any, Any]) -> Command | UnreadableComman
     command_id = _command_id(sent)
     if command_id is None:
         return UnanswerableRecord(record, "command_id", "must be a UUID, so that the command can be answered")
+    return _understood(record, sent, command_id)
+
+
+def _understood(record: ConsumerRecord[Any, Any], sent: dict[str, Any], command_id: UUID) -> Command | UnreadableCommand:
+    if str(sent.get("kind")) in KINDS_OF_TWO_PERSONS:
+        message = f"kind {sent['kind']} is decided by two persons: propose it with `premia corrections propose`"
+        return _unreadable(record, command_id, message)
     try:
         command_hash = payload_hash(sent)
     except NotCanonicalError as error:
@@ -84,11 +114,12 @@ def read_command(record: ConsumerRecord[Any, Any]) -> Command | UnreadableComman
     try:
         command = contract.LEDGER_COMMAND.validate_json(record.value or b"", strict=True)
     except ValidationError as error:
-        fault = first_fault(error)
-        return _unreadable(record, command_id, f"{_field(fault.path)} {fault.message}".strip())
-    kinds = SUBJECT_KINDS[command.kind]
-    if kinds is not None and command.subject.kind not in kinds:
-        return _unreadable(record, command_id, f"subject.kind of a {command.kind} must be {' or '.join(sorted(kinds))}")
+        fault = first_fault(error, sent)
+        return _unreadable(record, command_id, f"{fault.field} {fault.message}".strip())
+    kind = _kind_and_use(command)
+    owner_kinds = SUBJECT_KINDS[kind]
+    if owner_kinds is not None and command.subject.kind not in owner_kinds:
+        return _unreadable(record, command_id, f"subject.kind of a {kind} must be {' or '.join(sorted(owner_kinds))}")
     return Command(
         command_id=command.command_id,
         command_hash=command_hash,
@@ -97,6 +128,16 @@ def read_command(record: ConsumerRecord[Any, Any]) -> Command | UnreadableComman
         effective_on=command.effective_on,
         order=_order(command),
     )
+
+
+def _kind_and_use(command: contract.LedgerCommand) -> str:
+    match command:
+        case contract.Clear():
+            return f"clear {command.against.kind}"
+        case contract.Exchange():
+            return f"exchange {command.of.kind}"
+        case _:
+            return command.kind
 
 
 def _command_id(sent: object) -> UUID | None:
@@ -112,12 +153,6 @@ def _command_id(sent: object) -> UUID | None:
 def _unreadable(record: ConsumerRecord[Any, Any], command_id: UUID, message: str) -> UnreadableCommand:
     digest = f"sha256:{sha256(record.value or b'').hexdigest()}"
     return UnreadableCommand(command_id, digest, record.key, message)
-
-
-def _field(path: tuple[str | int, ...]) -> str:
-    """The path without the kind that pydantic puts in front of a member of a union."""
-    steps = path[1:] if path and path[0] in SUBJECT_KINDS else path
-    return ".".join(str(step) for step in steps)
 
 
 def _order(command: contract.LedgerCommand) -> Order:  # noqa: PLR0911  one for each kind
@@ -136,7 +171,34 @@ def _order(command: contract.LedgerCommand) -> Order:  # noqa: PLR0911  one for 
         case contract.Suspend():
             arrived = command.direction is contract.Direction.CREDIT
             return Suspend(command.currency, command.amount, arrived, command.booking_key)
+        case contract.Clear():
+            return Clear(command.booking_key, command.currency, command.amount, _cleared_against(command.against))
+        case contract.Exchange():
+            rate = ExchangeRate(command.rate.value, command.rate.source, command.rate.side, command.rate.on)
+            sold, bought, of = command.sold, command.bought, command.of
+            money = (
+                PayableMoney(of.scheme_id, of.payer_id, of.seen_subject_number)
+                if isinstance(of, contract.ExchangeOfPayable)
+                else BankMoney()
+            )
+            return Exchange(sold.currency, sold.amount, bought.currency, bought.amount, rate, money)
         case contract.Attest():
             return Attest(command.attestation, command.sha256)
+        case _ as unknown:
+            assert_never(unknown)
+
+
+def _cleared_against(against: contract.ClearedAgainst) -> ClearedAgainst:
+    match against:
+        case contract.AgainstReceivable():
+            return AgainstReceivable()
+        case contract.AgainstSettlement():
+            return AgainstSettlement(against.reservation_id)
+        case contract.AgainstReturn():
+            return AgainstReturn(against.reservation_id, against.charges)
+        case contract.AgainstCharges():
+            return AgainstCharges()
+        case contract.AgainstBooking():
+            return AgainstBooking(against.booking_key)
         case _ as unknown:
             assert_never(unknown)

@@ -61,7 +61,7 @@ class Leaf:
 
 
 class WrittenCause(NamedTuple):
-    """A cause in canonical JSON: `full` for the first part, `brief`, without explanation, for others.
+    """A cause in canonical JSON: `full` for the first part, `brief`, without explanation and clearings, for others.
 
     `id_text` is the entitlement's or command's id.
     """
@@ -89,8 +89,11 @@ def written_cause(cause: Entitlement | CommandCause) -> WrittenCause:
     """Write a cause, once for all of its transactions."""
     if isinstance(cause, CommandCause):
         command_id = str(cause.command_id)
-        written = _dumps(_command_members(cause, command_id))
-        return WrittenCause(cause.command_id, command_id, written, written)
+        members = _command_members(cause, command_id)
+        brief = _dumps(members)
+        if cause.clears:
+            members["clears"] = [{"booking_key": part.booking_key, "amount_minor": part.amount} for part in cause.clears]
+        return WrittenCause(cause.command_id, command_id, _dumps(members), brief)
     entitlement_id = str(cause.entitlement_id)
     members = _entitlement_members(cause, entitlement_id)
     brief = _dumps(members)
@@ -222,6 +225,12 @@ def _command_members(cause: CommandCause, command_id: str) -> dict[str, object]:
         members["booking_key"] = cause.booking_key
     if cause.reason is not None:
         members["reason"] = cause.reason
+    if cause.rate is not None:
+        members["rate"] = cause.rate._asdict() | {"side": cause.rate.side.value, "on": cause.rate.on.isoformat()}
+    if cause.reverses is not None:
+        members["reverses"] = str(cause.reverses)
+    if cause.authority is not None:
+        members |= cause.authority._asdict()
     return members
 
 

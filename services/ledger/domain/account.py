@@ -78,6 +78,11 @@ def charges(unit: str) -> AccountKey:
     return AccountKey("programme", PROGRAMME_OWNER_ID, "charges", unit)
 
 
+def fx(unit: str) -> AccountKey:
+    """What the programme owes (credit) or is owed (debit) in one currency because it promised another."""
+    return AccountKey("programme", PROGRAMME_OWNER_ID, "fx", unit)
+
+
 def suspense(unit: str) -> AccountKey:
     """Bookings that match nothing, until a person clears them."""
     return AccountKey("programme", PROGRAMME_OWNER_ID, "suspense", unit)

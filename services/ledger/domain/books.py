@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from schemas.ledger_words import AcceptedDetail
+from schemas.ledger_words import AcceptedDetail, TransactionKind
 from services.ledger.domain.account import AccountKey, SubjectKey
 from services.ledger.domain.entitlement import Cause, LineKey, LotKey, Position, SaleKey
-from services.ledger.domain.transaction import TransferDraft
+from services.ledger.domain.transaction import ClearedPart, TransferDraft
 from services.ledger.limits import BALANCE_MAX
 
 
@@ -84,6 +84,28 @@ class Reservation:
         return sum(part.amount for part in self.parts)
 
 
+@dataclass(frozen=True, slots=True)
+class SuspendedBooking:
+    """A booking in suspense. `arrived` tells money in from money out; `open_amount` is what nobody has cleared yet."""
+
+    unit: str
+    arrived: bool
+    amount: int
+    open_amount: int
+    booked_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class PostedTransaction:
+    """A transaction of the journal that a correction names. `reversed_before`: another correction took it back."""
+
+    subject: SubjectKey
+    kind: TransactionKind
+    transfers: tuple[TransferDraft, ...]
+    clears: tuple[ClearedPart, ...]
+    reversed_before: bool
+
+
 @dataclass(slots=True)
 class Balance:
     """Sums of an account's transfers. `account_id` is None while the account is not yet opened."""
@@ -119,6 +141,8 @@ class Books:
     commands: dict[UUID, Answered] = field(default_factory=dict)
     reservations: dict[UUID, Reservation] = field(default_factory=dict)
     bookings: set[str] = field(default_factory=set)
+    suspended: dict[str, SuspendedBooking] = field(default_factory=dict)
+    posted: dict[UUID, PostedTransaction] = field(default_factory=dict)
     # No side of any account is larger; None until it is asked for.
     _largest_side: int | None = None
 

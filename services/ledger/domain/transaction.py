@@ -11,7 +11,7 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
-from schemas.ledger_words import TransactionKind
+from schemas.ledger_words import RateSide, TransactionKind
 from services.ledger.domain.account import AccountKey, SubjectKey
 from services.ledger.domain.entitlement import Entitlement, LineKey, PremiumLine
 
@@ -55,6 +55,31 @@ class GoldChange(NamedTuple):
     current: int
 
 
+class ClearedPart(NamedTuple):
+    """By how much less of a booking is open in suspense; below zero where a clearing is reversed."""
+
+    booking_key: str
+    amount: int
+
+
+class ExchangeRate(NamedTuple):
+    """Price of one unit of the sold currency in the bought one, as it was given."""
+
+    value: str
+    source: str
+    side: RateSide
+    on: date
+
+
+class Authority(NamedTuple):
+    """Two persons, and the reason that they gave: its code, and the hash of its words."""
+
+    proposed_by: str
+    approved_by: str
+    reason: str
+    reason_sha256: str
+
+
 @dataclass(frozen=True, slots=True)
 class CommandCause:
     """The command behind a transaction, as its leaf names it."""
@@ -65,6 +90,10 @@ class CommandCause:
     reservation_id: UUID | None = None
     booking_key: str | None = None
     reason: str | None = None
+    clears: tuple[ClearedPart, ...] = ()
+    rate: ExchangeRate | None = None
+    reverses: UUID | None = None
+    authority: Authority | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +117,8 @@ class TransactionDraft:
     gold: GoldChange | None = None
     attestation: Attestation | None = None
     takes_back: bool = False
+
+    @property
+    def reverses(self) -> UUID | None:
+        """The transaction that it takes back, if it does."""
+        return self.cause.reverses if isinstance(self.cause, CommandCause) else None

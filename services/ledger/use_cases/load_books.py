@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from schemas.ledger_words import AcceptedDetail
 from services.ledger.domain.account import (
@@ -16,6 +17,7 @@ from services.ledger.domain.account import (
     SubjectKey,
     bank,
     charges,
+    fx,
     in_transit,
     payable,
     receivable,
@@ -35,8 +37,24 @@ from services.ledger.domain.books import (
     ReservedPart,
     SubjectCounter,
 )
-from services.ledger.domain.command import Command, Receive, Reserve, Return, Settle, Suspend, Void
+from services.ledger.domain.command import (
+    AgainstReturn,
+    AgainstSettlement,
+    Clear,
+    Command,
+    Correct,
+    Exchange,
+    Open,
+    Order,
+    Receive,
+    Reserve,
+    Return,
+    Settle,
+    Suspend,
+    Void,
+)
 from services.ledger.domain.entitlement import SOURCE_ROLE, Cause, Entitlement, LineKey, LotKey, Position, SaleKey
+from services.ledger.use_cases.load_suspense import load_suspense
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -118,8 +136,7 @@ async def _load_commands(conn: Connection, books: Books, commands: Sequence[Comm
             row["command_hash"], row["code"], row["message"], row["transaction_id"], row["recorded_at"]
         )
     orders = [command.order for command in commands]
-    reservation_ids = [order.reservation_id for order in orders if isinstance(order, Reserve | Settle | Void | Return)]
-    for row in await conn.fetch(RESERVATIONS, reservation_ids):
+    for row in await conn.fetch(RESERVATIONS, [id_ for order in orders if (id_ := _reservation_id(order)) is not None]):
         parts = zip(row["scheme_ids"], row["payer_ids"], row["amounts"], strict=True)
         books.reservations[row["reservation_id"]] = Reservation(
             SubjectKey(row["subject_kind"], row["subject_id"]),
@@ -129,6 +146,17 @@ async def _load_commands(conn: Connection, books: Books, commands: Sequence[Comm
         )
     booking_keys = [order.booking_key for order in orders if isinstance(order, Settle | Return | Receive | Suspend)]
     books.bookings.update(row["booking_key"] for row in await conn.fetch(BOOKINGS, booking_keys))
+    await load_suspense(conn, books, orders)
+
+
+def _reservation_id(order: Order) -> UUID | None:
+    match order:
+        case Reserve() | Settle() | Void() | Return():
+            return order.reservation_id
+        case Clear(against=AgainstSettlement() | AgainstReturn() as payment):
+            return payment.reservation_id
+        case _:
+            return None
 
 
 async def _load_accounts(
@@ -160,14 +188,32 @@ async def _load_accounts(
 def _accounts_of_commands(books: Books, commands: Sequence[Command]) -> Iterable[AccountKey]:
     """Every account that one of the commands could touch in any unit that the batch knows: there are few of both."""
     units = {reservation.unit for reservation in books.reservations.values()}
-    units |= {command.order.unit for command in commands if isinstance(command.order, Reserve | Receive | Suspend)}
+    units |= {unit for command in commands for unit in _units(command.order)}
     for unit in units:
-        yield from (bank(unit), charges(unit), suspense(unit))
+        yield from (bank(unit), charges(unit), suspense(unit), fx(unit))
         for subject in {command.subject for command in commands}:
             if subject.kind == "payer":
                 yield receivable(subject.id, unit)
             else:
                 yield from (payable(subject, unit), in_transit(subject, unit))
+    for command in commands:
+        if isinstance(command.order, Open | Correct):
+            yield from (line.account for line in command.order.lines)
+    for posted in books.posted.values():
+        for transfer in posted.transfers:
+            yield from (transfer.debit, transfer.credit)
+
+
+def _units(order: Order) -> Iterable[str]:
+    match order:
+        case Reserve() | Receive() | Suspend() | Clear():
+            return (order.unit,)
+        case Exchange():
+            return order.sold_unit, order.bought_unit
+        case Open() | Correct():
+            return [line.account.unit for line in order.lines]
+        case _:
+            return ()
 
 
 def _accepted(row: Record) -> Accepted:

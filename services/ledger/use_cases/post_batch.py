@@ -28,15 +28,9 @@ from services.ledger.adapters.entitlement_topic import read_entitlement
 from services.ledger.adapters.leaf import Leaf, leaves_of, written_cause
 from services.ledger.adapters.messages import SERVICE, command_outcome_message, sale_outcome_message
 from services.ledger.domain.books import Accepted, Answered, LotHead
-from services.ledger.domain.carry_out_command import (
-    AnsweredBefore,
-    CarriedOut,
-    Conflicting,
-    Declined,
-    carry_out_command,
-    enter,
-)
+from services.ledger.domain.carry_out_command import carry_out_command, enter
 from services.ledger.domain.command import Command
+from services.ledger.domain.decision import AnsweredBefore, CarriedOut, Conflicting, Declined
 from services.ledger.domain.entitlement import Cause, Entitlement
 from services.ledger.domain.post_entitlement import (
     Advances,
@@ -63,6 +57,8 @@ LOCK_LOG_HEAD: Final = """
     FOR UPDATE"""
 MOVE_LOG_HEAD: Final = "UPDATE ledger.log_head SET tree_size = $1, recorded_at = $2, last_account_id = $3"
 
+_Item = Entitlement | Command | UnreadableCommand | UnanswerableRecord
+
 
 @dataclass(slots=True)
 class BatchResult:
@@ -77,7 +73,17 @@ class BatchResult:
 
 async def post_batch(conn: Connection, records: Sequence[ConsumerRecord[Any, Any]]) -> BatchResult:
     """Post the records. Raises UnreadableEntitlementError."""
-    items = [(record, _read(record)) for record in records]
+    return (await _post(conn, [(record, _read(record)) for record in records])).result
+
+
+async def post_command(conn: Connection, command: Command) -> tuple[BatchResult, Answered]:
+    """Post one command that did not come by Kafka. Returns its outcome too, which is remembered unless it conflicts."""
+    batch = await _post(conn, [(None, command)])
+    assert batch.answered is not None, "every command is answered"
+    return batch.result, batch.answered
+
+
+async def _post(conn: Connection, items: Sequence[tuple[ConsumerRecord[Any, Any] | None, _Item]]) -> _Batch:
     head = await conn.fetchrow(LOCK_LOG_HEAD)
     assert head is not None, "the first migration inserted the log head"
     books = await load_books(
@@ -89,6 +95,7 @@ async def post_batch(conn: Connection, records: Sequence[ConsumerRecord[Any, Any
     for record, item in items:
         match item:
             case Entitlement():
+                assert record is not None, "entitlements come by Kafka only"
                 batch.entitlement(record, item)
             case Command():
                 batch.command(item)
@@ -101,10 +108,10 @@ async def post_batch(conn: Connection, records: Sequence[ConsumerRecord[Any, Any
     last_account_id = await save_books(conn, books, batch.pages, head["last_account_id"])
     await conn.execute(MOVE_LOG_HEAD, batch.next_leaf, head["recorded_at"], last_account_id)
     batch.result.tree_size = batch.next_leaf
-    return batch.result
+    return batch
 
 
-def _read(record: ConsumerRecord[Any, Any]) -> Entitlement | Command | UnreadableCommand | UnanswerableRecord:
+def _read(record: ConsumerRecord[Any, Any]) -> _Item:
     if record.topic == ENTITLEMENTS:
         return read_entitlement(record)
     assert record.topic == LEDGER_COMMANDS, "the ledger subscribes to these two"
@@ -122,6 +129,8 @@ class _Batch:
         self.recorded_at_text = time_text(recorded_at)
         self.result = BatchResult()
         self.minor_digits = minor_digits_by_currency()
+        # The outcome of the last command.
+        self.answered: Answered | None = None
 
     def entitlement(self, record: ConsumerRecord[Any, Any], entitlement: Entitlement) -> None:
         match post_entitlement(self.books, entitlement):
@@ -158,6 +167,9 @@ class _Batch:
                     self.pages.reservations.update([carried_out.reservation])
                 if carried_out.booking_key is not None:
                     self.pages.bookings.append((carried_out.booking_key, command.command_id, command.kind))
+                self.pages.suspended.update(carried_out.suspended)
+                if carried_out.draft.reverses is not None:
+                    self.pages.reversals.append((carried_out.draft.reverses, command.command_id))
                 self._answer(command, OutcomeCode.POSTED, None, leaves)
             case Declined(code=code, message=message):
                 self._answer(command, code, message, [])
@@ -167,7 +179,7 @@ class _Batch:
             case Conflicting(message=message):
                 code = OutcomeCode.CONFLICTING_PAYLOAD
                 self.result.commands[code] += 1
-                self._tell_command(command, Answered(command.command_hash, code, message, None, self.recorded_at))
+                self._tell_command(command, Answered(command.command_hash, code.value, message, None, self.recorded_at))
             case _ as unknown:
                 assert_never(unknown)
 
@@ -333,7 +345,7 @@ class _Batch:
         self.result.commands[code] += 1
         first = leaves[0] if leaves else None
         transaction_id = None if first is None else UUID(first.transaction_id)
-        answered = Answered(command.command_hash, code.value, message, transaction_id, self.recorded_at)
+        answered = self.answered = Answered(command.command_hash, code.value, message, transaction_id, self.recorded_at)
         self.books.commands[command.command_id] = answered
         self.pages.commands.append(
             (
@@ -353,6 +365,7 @@ class _Batch:
             self._tell_command(command, answered)
 
     def _tell_command(self, command: Command, answered: Answered) -> None:
+        self.answered = answered
         self.pages.messages.append(
             command_outcome_message(
                 command_id=command.command_id,

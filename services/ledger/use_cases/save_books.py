@@ -8,14 +8,14 @@ for each other instead of for ever.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from schemas.dead_letter import is_redriven
 from schemas.message import Message
 from services.ledger.domain.account import SubjectKey
-from services.ledger.domain.books import Balance, Books, Reservation
+from services.ledger.domain.books import Balance, Books, Reservation, SuspendedBooking
 from services.ledger.domain.entitlement import Entitlement, LineKey, LotKey
 from services.ledger.domain.transaction import TransferDraft
 from services.runtime.outbox import enqueue
@@ -42,6 +42,7 @@ COMMAND: Final = (
     "leaves",
 )  # fmt: skip
 BOOKING: Final = ("booking_key", "command_id", "kind")
+REVERSAL: Final = ("transaction_id", "command_id")
 ACCOUNT: Final = ("account_id", "owner_kind", "owner_id", "purpose", "unit")
 LOT_HEAD: Final = (
     "refiner_id", "lot_id", "revision", "calculation", "entitlement_id", "registry_version", "stage", "status", "sold_on",
@@ -77,6 +78,9 @@ DROP_LOT_LINES: Final = """
 SAVE_RESERVATION: Final = """
     INSERT INTO ledger.reservation (reservation_id, subject_kind, subject_id, unit, state, scheme_ids, payer_ids, amounts)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (reservation_id) DO UPDATE SET state = EXCLUDED.state"""
+SAVE_SUSPENSE: Final = """
+    INSERT INTO ledger.suspense (booking_key, unit, arrived, amount, open_amount, booked_on) VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (booking_key) DO UPDATE SET open_amount = EXCLUDED.open_amount"""
 SAVE_QUARANTINE: Final = """
     INSERT INTO ledger.quarantine (origin, code, entitlement_id, sale_source, sale_id, sale_hash, refiner_id, lot_id, revision,
         calculation, known_origin, recorded_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
@@ -99,6 +103,8 @@ class Pages:
     advanced: dict[LotKey, tuple[Entitlement, dict[LineKey, int]]] = field(default_factory=dict)
     subjects: set[SubjectKey] = field(default_factory=set)
     reservations: dict[UUID, Reservation] = field(default_factory=dict)
+    suspended: dict[str, SuspendedBooking] = field(default_factory=dict)
+    reversals: list[Row] = field(default_factory=list)
 
 
 async def save_books(conn: Connection, books: Books, pages: Pages, last_account_id: int) -> int:
@@ -109,10 +115,13 @@ async def save_books(conn: Connection, books: Books, pages: Pages, last_account_
     await _copy(conn, "entitlement", ENTITLEMENT, pages.entitlements)
     await _copy(conn, "command", COMMAND, pages.commands)
     await _copy(conn, "booking", BOOKING, pages.bookings)
+    await _copy(conn, "reversal", REVERSAL, pages.reversals)
     await _save_subjects(conn, books, pages)
     await _save_lots(conn, books, pages)
     for reservation_id, reservation in sorted(pages.reservations.items()):
         await conn.execute(SAVE_RESERVATION, reservation_id, *_reservation_columns(reservation))
+    for booking_key, booking in sorted(pages.suspended.items()):
+        await conn.execute(SAVE_SUSPENSE, booking_key, *astuple(booking))
     for row, letter in pages.quarantined:
         # The calculator may deliver twice what is refused once; who redrives is told of every failure.
         if await conn.fetchval(SAVE_QUARANTINE, *row) or is_redriven(letter.headers):

@@ -167,6 +167,28 @@ def settle(name: str, booking_key: str, *, organization: str = "ORG-1", command_
     return command(command_name, "settle", ("org", organization), reservation=name, booking_key=booking_key)
 
 
+def suspend(booking_key: str, amount: str, *, direction: str = "CRDT", currency: str = "USD") -> ConsumerRecord[Any, Any]:
+    """Put a booking into suspense; the command is named after it."""
+    return command(
+        f"suspend {booking_key}",
+        "suspend",
+        ("programme", "sample"),
+        currency=currency,
+        amount=amount,
+        direction=direction,
+        booking_key=booking_key,
+    )
+
+
+def clear(
+    name: str, booking_key: str, amount: str, subject: tuple[str, str], /, *, currency: str = "USD", **against: str
+) -> ConsumerRecord[Any, Any]:
+    """Clear a booking in suspense against what `against` says; `reservation` names one."""
+    if "reservation" in against:
+        against["reservation_id"] = str(uuid_of(against.pop("reservation")))
+    return command(name, "clear", subject, booking_key=booking_key, currency=currency, amount=amount, against=against)
+
+
 def record(
     topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]
 ) -> ConsumerRecord[Any, Any]:

@@ -15,12 +15,25 @@ from tests.integration.ledger.records import command, entitlement, reserve, sett
 ORG = ("org", "ORG-1")
 
 
+# Rows that only persons bring about.
+DECIDED = (
+    "INSERT INTO ledger.reversal (transaction_id, command_id) SELECT transaction_id, command_id FROM ledger.command"
+    " WHERE code = 'POSTED' LIMIT 1",
+    "INSERT INTO ledger.correction (correction_id, kind, subject_kind, subject_id, content, proposed_by, proposed_at)"
+    " SELECT transaction_id, 'correct', 'org', 'ORG-1', '', 'ana', now() FROM ledger.reversal",
+    "INSERT INTO ledger.correction_decision (correction_id, decision, decided_by, decided_at)"
+    " SELECT correction_id, 'withdrawn', 'bruno', now() FROM ledger.correction",
+)
+
+
 async def filled(ledger: Ledger) -> None:
     """One row in every table at least."""
     await ledger.post(entitlement(origin_offset=1), reserve("R", ["1.00"]), settle("R", "B-1"))
     await ledger.post(
         entitlement(origin_offset=2, content="changed"), command("U", "void", ORG, reservation="U", reason="NO_ONE")
     )
+    for statement in DECIDED:
+        await ledger.conn.execute(statement)
     for table in APPEND_ONLY:
         assert await ledger.conn.fetchval(f"SELECT count(*) FROM ledger.{table}") > 0, table
 

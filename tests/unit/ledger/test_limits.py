@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 import services.ledger
-from schemas.ledger_command import LedgerCommand
+from schemas import ledger_command
 from schemas.ledger_words import AMOUNT_MINOR_MAX, FINE_GOLD, AcceptedDetail, OwnerKind, Purpose
 from services.ledger.adapters.command_topic import SUBJECT_KINDS
 from services.ledger.domain.books import ReservationState
@@ -23,5 +23,13 @@ def test_the_database_knows_the_same_words_and_limits() -> None:
 
 
 def test_every_kind_of_command_says_whose_accounts_it_may_touch() -> None:
-    (kinds, *_) = get_args(LedgerCommand)
-    assert set(SUBJECT_KINDS) == {kind.model_fields["kind"].default for kind in get_args(kinds)}
+    uses = {
+        "clear": {f"clear {use}" for use in _kinds(ledger_command.ClearedAgainst)},
+        "exchange": {f"exchange {use}" for use in ("bank", "payable")},
+    }
+    assert set(SUBJECT_KINDS) == {name for kind in _kinds(ledger_command.LedgerCommand) for name in uses.get(kind, {kind})}
+
+
+def _kinds(union: object) -> list[str]:
+    (variants, *_) = get_args(union)
+    return [variant.model_fields["kind"].default for variant in get_args(variants)]
