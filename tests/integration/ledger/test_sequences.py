@@ -14,6 +14,7 @@ from aiokafka import ConsumerRecord
 from schemas.cloudevents import CloudEventAttributes
 from schemas.sale_outcome import SALE_OUTCOME_TYPE
 from schemas.topics import SALE_OUTCOMES
+from services.ledger.metrics import UNREADABLE_OUTCOMES_TOTAL
 from services.ledger.use_cases.sequence_gaps import GapKind, gap_figures, sequence_gaps
 from services.ledger.use_cases.track_sequences import track_sequences
 from tests.integration.ledger.conftest import Ledger
@@ -155,3 +156,26 @@ async def test_only_the_ledger_writes_them(books: Ledger) -> None:
             await conn.execute("DELETE FROM ledger.sequence_range")
     finally:
         await conn.close()
+
+
+@pytest.mark.parametrize(
+    ("value", "time"),
+    [
+        (b"", b"2025-03-14T12:00:00Z"),
+        (b"{}", b"2025-03-14T12:00:00Z"),
+        (outcome(2).value.replace(b'"accepted"', b'"perhaps"'), b"2025-03-14T12:00:00Z"),
+        (outcome(2).value, None),
+        (outcome(2).value, b""),
+        (outcome(2).value, b"yesterday"),
+        (outcome(2).value, b"\xff"),
+    ],
+)
+async def test_what_is_no_outcome_is_counted_and_passed_over(books: Ledger, value: bytes, time: bytes | None) -> None:
+    (counted,) = UNREADABLE_OUTCOMES_TOTAL.collect()
+    before = counted.samples[0].value
+    unreadable = record(SALE_OUTCOMES, b"key", value, () if time is None else (("ce_time", time),))
+    nothing = record(SALE_OUTCOMES, b"key", None, (("ce_time", None),))
+    await track(books, outcome(1), unreadable, nothing, outcome(3))
+    assert await open_numbers(books) == [("missing", 2, 2)]
+    (counted,) = UNREADABLE_OUTCOMES_TOTAL.collect()
+    assert counted.samples[0].value == before + 2
