@@ -5,16 +5,15 @@ Goal: the same shape for whatever a service publishes, whether at once or from a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Headers = tuple[tuple[str, bytes], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """Topic, key, value and headers of one message. A value is the event's data alone (CloudEvents binary mode)."""
 
     topic: str
     key: bytes | None
     value: bytes
-    headers: Headers = field(default=())
+    headers: Headers = ()

@@ -26,10 +26,14 @@ SOURCE: Final = "/ledger"
 SERVICE: Final = "ledger"
 TIMES_KEPT_MAX: Final = 64  # a whole batch was recorded at one moment, and the relay reads a few batches at once
 
+_SPEC_VERSION_HEADER: Final = ("ce_specversion", SPEC_VERSION.encode())
+_SOURCE_HEADER: Final = ("ce_source", SOURCE.encode())
+_CONTENT_TYPE_HEADER: Final = ("content-type", CONTENT_TYPE.encode())
 
-def transaction_message(*, transaction_id: UUID, subject_id: str, recorded_at: datetime, leaf: bytes) -> Message:
+
+def transaction_message(*, transaction_id: str, subject_id: str, recorded_at: datetime, leaf: bytes) -> Message:
     """A transaction: the value is its leaf, byte for byte."""
-    headers = _headers(str(transaction_id), LEDGER_TRANSACTION_TYPE, recorded_at)
+    headers = _headers(transaction_id, LEDGER_TRANSACTION_TYPE, recorded_at)
     return Message(LEDGER_TRANSACTIONS, subject_id.encode(), leaf, headers)
 
 
@@ -93,15 +97,15 @@ def sale_outcome_message(
 
 def _headers(id_: str, type_: str, recorded_at: datetime) -> Headers:
     return (
-        ("ce_specversion", SPEC_VERSION.encode()),
+        _SPEC_VERSION_HEADER,
         ("ce_id", id_.encode()),
-        ("ce_source", SOURCE.encode()),
+        _SOURCE_HEADER,
         ("ce_type", type_.encode()),
-        ("ce_time", _time(recorded_at)),
-        ("content-type", CONTENT_TYPE.encode()),
+        _time_header(recorded_at),
+        _CONTENT_TYPE_HEADER,
     )
 
 
 @lru_cache(TIMES_KEPT_MAX)
-def _time(recorded_at: datetime) -> bytes:
-    return time_text(recorded_at).encode()
+def _time_header(recorded_at: datetime) -> tuple[str, bytes]:
+    return "ce_time", time_text(recorded_at).encode()

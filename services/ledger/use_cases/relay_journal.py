@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from services.runtime.database import Connection
 
 LEAVES: Final = """
-    SELECT leaf_index, transaction_id, subject_id, recorded_at, leaf FROM ledger.journal
+    SELECT leaf_index, transaction_id::text, subject_id, recorded_at, leaf FROM ledger.journal
     WHERE leaf_index > $1 ORDER BY leaf_index LIMIT $2"""
 POSTED_SALES: Final = """
     SELECT first_leaf, sale_source, sale_id, sale_hash, origin, refiner_id, lot_id, revision, sequence, detail, recorded_at

@@ -112,7 +112,7 @@ def test_two_leaves_of_equal_content_differ_by_their_nonce() -> None:
 
 def test_headers_are_those_of_a_cloud_event() -> None:
     at = datetime(2025, 3, 27, 10, tzinfo=UTC)
-    message = transaction_message(transaction_id=UUID(int=7), subject_id="ORG-ñ", recorded_at=at, leaf=b"{}")
+    message = transaction_message(transaction_id=str(UUID(int=7)), subject_id="ORG-ñ", recorded_at=at, leaf=b"{}")
     attributes = from_headers(message.headers)
     assert attributes == CloudEventAttributes(str(UUID(int=7)), "/ledger", "ledger.transaction.v1", at)
     assert tuple(attributes.to_headers()) == message.headers
