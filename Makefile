@@ -6,7 +6,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 && { echo $$p; break; }; done)
 BIN := .venv/bin
-SOURCES := premia schemas services samples tests benchmarks tools
+SOURCES := premia schemas services samples tests benchmarks tools verifier
 
 .PHONY: help venv demo up down test soak check fix bench lock
 

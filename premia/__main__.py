@@ -40,6 +40,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "topics": ("premia.commands.topics", "topics", "Create the Kafka topics."),
     "trace": ("premia.commands.trace", "trace", "Tell the story of a lot, a payout or a statement."),
     "up": ("premia.commands.stack", "up", "Start the local stack."),
+    "verify": ("premia.commands.verify", "verify", "Check statements, lots, payouts and the log, offline."),
 }
 
 

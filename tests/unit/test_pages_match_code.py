@@ -19,6 +19,7 @@ from services.payout.bank.errors import UnreadableFault
 from services.payout.domain.booking_match import SuspendCode
 from services.payout.domain.settlement import CarryCode, HoldCode
 from services.payout.errors import QuarantineCode, RefusalCode, VoidReason
+from verifier.deviation import DeviationCode
 
 UNKNOWN_ACTOR = "UNKNOWN_ACTOR"  # every service answers it, to whom no token belongs
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +49,7 @@ def test_every_metric_has_exactly_one_row_in_the_metrics_page() -> None:
 def test_every_code_has_a_row_in_the_errors_page() -> None:
     of_payout = (*RefusalCode, *VoidReason, *QuarantineCode, *HoldCode, *CarryCode, *SuspendCode, *UnreadableFault)
     codes = {code.value for code in (*RejectionCode, *OutcomeCode, *EntitlementRefusal, *LedgerRefusalCode, *of_payout)}
+    codes |= {code.value for code in DeviationCode}
     assert codes | {UNKNOWN_ACTOR} == set(first_column("errors.md"))
 
 

@@ -1,0 +1,10 @@
+"""`python -m verifier`."""
+
+from __future__ import annotations
+
+import sys
+
+from verifier.command_line import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
