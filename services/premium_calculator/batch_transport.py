@@ -14,7 +14,8 @@ Source: design, section 3.5; measured beside five other shapes, docs/adr.
 This leans on private API of faust-streaming 0.15.3 and mode-streaming 0.7.1, pinned in pyproject.toml:
 - Consumer: _drain_messages, _wait_next_records, _filter_tps_with_pending_acks, _new_offset, _commit, _thread, _stopped,
   can_resume_flow, suspend_flow, flow_active, stop_flow, resume_flow, on_partitions_revoked, on_partitions_assigned,
-  verify_event_path; ConsumerThread: call_thread, _ensure_consumer
+  verify_event_path, _new_consumer_thread; ConsumerThread: call_thread, _ensure_consumer, _create_worker_consumer
+- AIOKafkaConsumer of aiokafka 0.14.0: _fetch_max_wait_ms, which Faust sets to 1.5 s and has no setting for
 - app.topics._tp_index: which channel reads a partition; channel.queue: the agent's queue
 - App: _new_transport, _create_directories
 tests/unit/premium_calculator/test_batch_transport.py fails when the pins or one of the signatures change.
@@ -35,6 +36,8 @@ from faust.transport.conductor import Conductor
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+
+from services.runtime.kafka import FETCH_WAIT_MS
 
 FETCH_TIMEOUT_S: Final = 1.0  # how late the fetcher notices that it must stop; a record that arrives ends the wait.
 SEEK_AGAIN_S: Final = 0.1  # between attempts to seek while the group rebalances.
@@ -61,6 +64,15 @@ class RecordBatch:
     def __len__(self) -> int:
         """Number of records."""
         return sum(map(len, self.records.values()))
+
+
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):
+    """Faust's thread around aiokafka's consumer, which waits for records as long as all our consumers do."""
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
 
 
 class BatchConsumer(driver.Consumer):
@@ -139,6 +151,9 @@ class BatchConsumer(driver.Consumer):
         """Nothing: stock reads statistics that batches bypass, and would complain every few minutes."""
 
     # --- reading ------------------------------------------------------------------------------------------------------
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def _drain_messages(self, fetcher: Any) -> None:
         self._sought_epoch = None  # whatever an earlier run of the fetcher read and did not hand over is read again

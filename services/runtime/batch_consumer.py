@@ -27,6 +27,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from schemas.topics import MESSAGE_BYTES_MAX
 from services.runtime.kafka import (
+    FETCH_WAIT_MS,
     HEARTBEAT_INTERVAL_MS,
     POLL_INTERVAL_MS_MAX,
     REQUEST_TIMEOUT_MS,
@@ -138,6 +139,7 @@ class _Run:
             max_poll_interval_ms=POLL_INTERVAL_MS_MAX,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             max_partition_fetch_bytes=MESSAGE_BYTES_MAX,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
         )
         consumer.subscribe(list(self.subscription.topics), listener=_Assignment(self, consumer))
         await consumer.start()

@@ -26,6 +26,7 @@ from services.premium_calculator.batch_transport import (
     OffsetsWentBackError,
     RecordBatch,
 )
+from services.runtime.kafka import FETCH_WAIT_MS
 
 PINS: Final = {"faust-streaming": "0.15.3", "mode-streaming": "0.7.1", "aiokafka": "0.14.0"}
 
@@ -41,6 +42,8 @@ LEANS_ON: Final[dict[Callable[..., Any], str]] = {
     Consumer.on_partitions_assigned: "(self, assigned, generation_id=0)",
     driver.Consumer._commit: "(self, offsets)",
     driver.Consumer.verify_event_path: "(self, now, tp)",
+    driver.Consumer._new_consumer_thread: "(self)",
+    driver.AIOKafkaConsumerThread._create_worker_consumer: "(self, transport)",
     driver.AIOKafkaConsumerThread._ensure_consumer: "(self)",
     QueueServiceThread.call_thread: "(self, fun, *args, **kwargs)",
     Conductor._update_tp_index: "(self, assigned)",
@@ -73,6 +76,16 @@ def test_what_the_transport_overrides_exists_in_faust() -> None:
     own = {"_drain_one_batch", "_seek_to_committed", "_seek_in_thread", "_hand_over", "_unread", "_put"}
     assert {name for name in overridden if not hasattr(driver.Consumer, name)} == own
     assert issubclass(ConsumerThread, QueueServiceThread)
+
+
+async def test_fetches_wait_as_long_as_we_say_and_not_as_long_as_faust_does(consumer: BatchConsumer) -> None:
+    thread, transport = consumer._thread, consumer.transport
+    stock = driver.AIOKafkaConsumerThread._create_worker_consumer(thread, transport)
+    ours = thread._create_worker_consumer(transport)
+    assert stock._fetch_max_wait_ms == 1_500, "else Faust can be told in another way"
+    assert ours._fetch_max_wait_ms == FETCH_WAIT_MS
+    await stock.stop()
+    await ours.stop()
 
 
 # --- marks --------------------------------------------------------------------------------------------------------------
