@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Final
 
-BENCHMARKS: Final = ("engine", "worker", "ledger", "demo")
+BENCHMARKS: Final = ("engine", "worker", "latency", "rebalance", "ledger", "demo")
 
 
 def main() -> None:

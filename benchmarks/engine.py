@@ -16,11 +16,15 @@ from timeit import repeat
 from typing import Any, Final
 
 import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from schemas.base64url import base64url
+from schemas.canonical_json import canonical_json
 from schemas.cloudevents import CloudEventAttributes, from_headers
 from schemas.gold_sale import ParsedSale, parse_sale
 from schemas.registry import Organization
 from schemas.registry_snapshot import registry_snapshot
+from schemas.sale_signature import SIGNATURE_FIELD, signature_of
 from schemas.scheme import Scheme
 from services.premium_calculator.adapters.calculating_registry import calculating_registry
 from services.premium_calculator.adapters.sale_decision import Calculated, SaleRecord, decide
@@ -34,6 +38,7 @@ RUNS: Final = 7
 CALLS: Final = 2_000
 SOURCES: Final = 50
 DAY: Final = date(2025, 3, 20)
+KEY_ID: Final = "bench-1"
 
 
 def main() -> None:
@@ -48,12 +53,21 @@ def main() -> None:
     ).to_headers()
     record = SaleRecord(b"REF/LOT-1", value, headers)
     assert isinstance(decide(record, registry), Calculated)
+    key = Ed25519PrivateKey.generate()
+    demanding = _registry(base64url(key.public_key().public_bytes_raw()))
+    canonical_sale = canonical_json(single.sent)
+    signature = signature_of(canonical_sale, key, KEY_ID)
+    signed = SaleRecord(record.key, value, [*headers, (SIGNATURE_FIELD, signature.encode())])
+    assert isinstance(decide(signed, demanding), Calculated)
+    public_key, bytes_signed = key.public_key(), key.sign(canonical_sale)
     rows = [
         ("engine, lot of one source", one_us, SINGLE_SOURCE_US_MAX),
         (f"engine, each further source (of {SOURCES})", further_us, FURTHER_SOURCE_US_MAX),
         ("headers", _best_us(lambda: from_headers(headers)), None),
         ("bytes to checked sale and its hash", _best_us(lambda: parse_sale(value)), None),
         ("whole decision: record to entitlement bytes", _best_us(lambda: decide(record, registry)), None),
+        ("whole decision of a signed sale", _best_us(lambda: decide(signed, demanding)), None),
+        ("Ed25519 alone, over the same bytes", _best_us(lambda: public_key.verify(bytes_signed, canonical_sale)), None),
     ]
     print(f"Python {platform.python_version()}, {platform.machine()}, best of {RUNS} x {CALLS} calls")
     for name, microseconds, target in rows:
@@ -96,7 +110,8 @@ def _parsed(sources: int) -> ParsedSale:
     return parsed
 
 
-def _registry() -> Registry:
+def _registry(public_key: str | None = None) -> Registry:
+    """All that the sales name; with a key, the refiner demands signatures by it."""
     kinds = {"REF": "refiner", "EXP": "exporter", "PAY": "payer"}
     statuses = [{"scheme": "sbg", "status": "step_2", "from": "2021-01-01"}]
     kinds |= {f"ORG-PE-{row:03d}": "producer" for row in range(SOURCES)}
@@ -106,6 +121,10 @@ def _registry() -> Registry:
         )
         for id_, kind in kinds.items()
     }
+    if public_key is not None:
+        signing_key = {"key_id": KEY_ID, "public_key": public_key, "from": "2021-01-01"}
+        refiner = organizations["REF"].model_dump(by_alias=True) | {"signature_required": True, "signing_keys": [signing_key]}
+        organizations["REF"] = Organization.model_validate(refiner)
     scheme = Scheme.model_validate(
         {
             "id": "sbg",
