@@ -29,8 +29,13 @@ async def main(stop: asyncio.Event) -> None:
         await http.cleanup()
 
 
-if __name__ == "__main__":
+def run() -> None:
+    """Run as a process. Never returns."""
     # Faust reads Kafka in a thread with a loop of its own, which it takes from the policy.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     mend_header_names()
     run_service("premium_calculator", main)
+
+
+if __name__ == "__main__":
+    run()

@@ -13,7 +13,6 @@ from services.premium_calculator.adapters.sale_answer import answer
 from services.premium_calculator.batch_transport import RecordBatch
 from services.premium_calculator.worker import Worker
 from services.runtime.kafka import publish
-from services.runtime.process import run_service
 
 
 class CommitsFirst(Worker):
@@ -36,4 +35,4 @@ class CommitsFirst(Worker):
 
 if __name__ == "__main__":
     setattr(calculator, "Worker", CommitsFirst)  # noqa: B010  the one line in which it differs from the real entrypoint
-    run_service("commits_first", calculator.main)
+    calculator.run()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import struct
 from collections.abc import Iterator
 from typing import Final
 
@@ -12,7 +11,6 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.consumer import fetcher
 from aiokafka.errors import MessageSizeTooLargeError
-from aiokafka.record.util import calc_crc32c
 
 from schemas.cloudevents import from_headers
 from schemas.dead_letter import ORIGIN, DeadLetter
@@ -26,6 +24,7 @@ from schemas.sale_outcome import Outcome, SaleOutcome
 from schemas.topics import ENTITLEMENTS, SALE_BYTES_MAX, SALE_MESSAGE_BYTES_MAX, SALE_OUTCOMES, SALES, SALES_DEAD
 from services.premium_calculator.header_names import mend_header_names
 from tests.integration.command import premia
+from tests.integration.premium_calculator.poison import KEY, POISON, send_between_unreadable_names
 from tests.integration.premium_calculator.programme import (
     Record,
     apply_registry,
@@ -169,22 +168,6 @@ async def test_the_largest_sale_under_all_schemes_is_one_message_that_the_broker
 
 # --- poison -------------------------------------------------------------------------------------------------------------
 
-GOOD: Final = programme.encoded(programme.sale(lot_id="POISON"))
-KEY: Final = b"REF/POISON"
-POISON: Final[dict[str, tuple[Message, str]]] = {
-    "not JSON": (message_of(b"\xff\x00 no JSON", key=KEY), "value"),
-    "truncated": (message_of(GOOD[:-20], key=KEY), "value"),
-    "empty": (message_of(b"", key=KEY), "value"),
-    "a list": (message_of(b"[1]", key=KEY), "value"),
-    "300 KiB": (message_of(GOOD[:-1] + b', "refiner_reference": "' + b"x" * 300 * 1024 + b'"}', key=KEY), "value"),
-    "a number for a weight": (message_of(GOOD.replace(b'"2450.60"', b"2450.60", 1), key=KEY), "melt_weight.value"),
-    "without headers": (Message(SALES, KEY, GOOD + b" "), "ce_specversion"),
-    "another's source": (message_of(GOOD + b"  ", key=KEY, source="/refiners/OTHER"), "ce_source"),
-    "another's key": (message_of(GOOD, key=b"REF/OTHER"), "key"),
-    "without key": (message_of(GOOD, key=None), "key"),
-    "deeply nested": (message_of(b"[" * 100_000, key=KEY), "value"),
-}
-
 
 async def test_poison_between_good_sales_ends_in_dead_letters_with_code_field_and_original_bytes(brokers: str) -> None:
     messages: list[Message] = []
@@ -204,19 +187,8 @@ async def test_poison_between_good_sales_ends_in_dead_letters_with_code_field_an
 
 
 async def test_a_header_whose_name_is_not_utf_8_stops_nobody(brokers: str) -> None:
-    """Brokers take it, though Kafka calls the name a string; a client in another encoding may well send it."""
     good = sale_message(lot_id="NAMED")
-    producer = AIOKafkaProducer(bootstrap_servers=brokers)
-    await producer.start()
-    batch = producer.create_batch()
-    for headers in (list(good.headers), [("a\u00f1o", b"2025"), ("ce_id", b"x")], list(good.headers)):
-        batch.append(timestamp=None, key=good.key, value=good.value, headers=headers)
-    batch.close()
-    content = bytearray(batch._build().replace("a\u00f1o".encode(), b"a\xf1\xf1o"))
-    struct.pack_into(">I", content, 17, calc_crc32c(bytes(content[21:])))
-    batch._buffer = bytes(content)
-    await (await producer.send_batch(batch, SALES, partition=0))
-    await producer.stop()
+    await send_between_unreadable_names(brokers, good)
     await until(lambda: all_answered(brokers), what="all three are answered")
     (dead,) = [record for record in await read(brokers, SALES_DEAD) if record.key == good.key]
     assert DeadLetter.from_headers(dead.headers).field == "ce_specversion"
