@@ -159,9 +159,9 @@ def sources(*rows: tuple[str, str]) -> list[dict[str, Any]]:
     return [{"organization_id": id_, "melt_weight": grams(value)} for id_, value in rows]
 
 
-def calculated(fields: dict[str, Any], published_on: date = PUBLISHED_ON) -> dict[str, Any]:
-    """The entitlement of a sale that is expected to be valid."""
-    result = preview(encoded(fields), registry(), published_on)
+def calculated(fields: dict[str, Any], published_on: date = PUBLISHED_ON, used: Registry | None = None) -> dict[str, Any]:
+    """The entitlement of a sale that is expected to be valid, under the programme's registry or another."""
+    result = preview(encoded(fields), used or registry(), published_on)
     assert not isinstance(result, Rejection), result
     entitlement: dict[str, Any] = json.loads(result)
     return entitlement

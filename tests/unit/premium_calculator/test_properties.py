@@ -11,9 +11,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.registry_snapshot import registry_snapshot
 from schemas.rejection_code import RejectionCode
+from schemas.scheme import Scheme
+from services.premium_calculator.adapters.calculating_registry import calculating_registry
 from services.premium_calculator.adapters.sale_decision import preview
 from services.premium_calculator.domain.calculate import Rejection
+from services.premium_calculator.domain.registry import Registry
 from tests.soak import examples
 from tests.unit.premium_calculator.broken_json import WHOLE, broken
 from tests.unit.premium_calculator.programme import (
@@ -25,6 +29,7 @@ from tests.unit.premium_calculator.programme import (
     encoded,
     registry,
     sale,
+    snapshot,
 )
 from tests.unit.premium_calculator.reference import expected, weight
 
@@ -140,6 +145,25 @@ def test_more_gold_never_earns_less(fields: dict[str, Any], more: str) -> None:
             source["organization_id"] = "ORG-A"
     for less, not_less in zip(calculated(lighter)["premiums"], calculated(heavier)["premiums"], strict=True):
         assert Decimal(less["total"]) <= Decimal(not_less["total"])
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(fields=valid_sales(), more=decimals("0", "10", 3))
+def test_a_higher_rate_never_pays_anybody_less(fields: dict[str, Any], more: str) -> None:
+    lower, higher = calculated(fields), calculated(fields, used=with_rates_raised_by(more))
+    for less, not_less in zip(lower["premiums"], higher["premiums"], strict=True):
+        assert Decimal(less["total"]) <= Decimal(not_less["total"])
+
+
+def with_rates_raised_by(more: str) -> Registry:
+    base = snapshot()
+    raised = {}
+    for id_, version in base.schemes.items():
+        sent = version.model_dump(mode="json", by_alias=True, exclude_none=True)
+        member = "amount" if "amount" in sent["rate"] else "percent"
+        sent["rate"][member] = f"{Decimal(sent['rate'][member]) + Decimal(more):f}"
+        raised[id_] = Scheme.model_validate(sent)
+    return calculating_registry(registry_snapshot(None, base.organizations, raised))
 
 
 @settings(max_examples=examples(40), deadline=None)
