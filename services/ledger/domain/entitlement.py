@@ -38,6 +38,10 @@ class Position(NamedTuple):
     revision: int
     calculation: int
 
+    def recalculated(self) -> Position:
+        """The next calculation of the same revision."""
+        return Position(self.revision, self.calculation + 1)
+
 
 class SaleKey(NamedTuple):
     """What identifies a sale event."""

@@ -3,7 +3,8 @@
 Goal: the effect of every sale exactly once, and the same outcome for the same origin however often it is delivered.
 Method: identity is id and hash (design, section 3.3). A sale known by its id, or by its lot and revision, is a repeat, a
 duplicate or a conflict, and its own origin tells a repeat from a duplicate. A new one is compared with the lot's head:
-at or below it it is superseded, above it the difference is posted. A recalculation must replace exactly the head.
+at or below it it is superseded, above it the difference is posted. A recalculation must replace exactly the head, as the next
+calculation of the same revision, from the very sale that was accepted as that revision.
 Refuses: CONFLICTING_PAYLOAD, STALE_RECALCULATION, AMOUNT_OVERFLOW.
 """
 
@@ -130,10 +131,19 @@ def _known_recalculation(books: Books, entitlement: Entitlement) -> Repeated | R
     if known is not None and known.entitlement_id == entitlement.entitlement_id:
         return Repeated(known)
     head = books.lot_heads.get(entitlement.lot)
-    if head is None or entitlement.replaces != head.position or entitlement.position <= head.position:
+    if head is None or entitlement.replaces != head.position or entitlement.position != head.position.recalculated():
         return Refused(
             EntitlementRefusal.STALE_RECALCULATION,
             "replaces",
             "the lot moved on after this was calculated: calculate it again from its latest revision",
+        )
+    # Whoever prepares a recalculation names the sale's record. A refused one of the same lot and revision must not come in so.
+    sale = books.sale_by_revision[entitlement.lot, head.position.revision]
+    if (entitlement.sale_hash, entitlement.origin) != (sale.sale_hash, sale.origin):
+        return Refused(
+            EntitlementRefusal.CONFLICTING_PAYLOAD,
+            "sale",
+            "another sale was accepted as this revision of the lot: calculate that one again",
+            sale.origin,
         )
     return None

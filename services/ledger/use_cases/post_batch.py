@@ -35,7 +35,6 @@ from services.ledger.domain.entitlement import Cause, Entitlement
 from services.ledger.domain.post_entitlement import (
     Advances,
     Duplicate,
-    EntitlementRefusal,
     Refused,
     Repeated,
     Superseded,
@@ -321,8 +320,7 @@ class _Batch:
     def _quarantine(self, record: ConsumerRecord[Any, Any], entitlement: Entitlement, refused: Refused) -> None:
         # A sale is found by its own origin. A recalculation has none: there the entitlement's record is meant.
         read_from = Origin(record.topic, record.partition, record.offset)
-        stale = refused.code is EntitlementRefusal.STALE_RECALCULATION
-        origin = read_from if stale else Origin.parse(entitlement.origin)
+        origin = Origin.parse(entitlement.origin) if entitlement.cause is Cause.SALE else read_from
         letter = DeadLetter(refused.code, refused.field, refused.message, origin, self.recorded_at)
         row = (
             str(origin),

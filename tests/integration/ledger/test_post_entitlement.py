@@ -12,7 +12,7 @@ import pytest
 from schemas.canonical_json import canonical_json
 from schemas.dead_letter import DeadLetter
 from schemas.ledger_transaction import LEAF_BYTES_MAX, EntitlementCause
-from schemas.topics import ENTITLEMENTS, ENTITLEMENTS_DEAD, LEDGER_TRANSACTIONS, SALE_OUTCOMES
+from schemas.topics import ENTITLEMENTS, ENTITLEMENTS_DEAD, LEDGER_TRANSACTIONS, SALE_OUTCOMES, SALES
 from services.ledger.errors import UnreadableEntitlementError
 from services.ledger.use_cases.post_batch import post_batch
 from tests.integration.ledger.conftest import Ledger
@@ -293,6 +293,8 @@ async def test_a_recalculation_replaces_exactly_the_head(ledger: Ledger) -> None
     [
         {"calculation": 2, "replaces": (1, 1)},
         {"calculation": 0, "replaces": (1, 0), "lines": (("ORG-1", "producer", 1),)},
+        {"calculation": 2, "replaces": (1, 0)},
+        {"revision": 2, "calculation": 0, "replaces": (1, 0)},
         {"lot": "LOT-9", "calculation": 1, "replaces": (1, 0)},
     ],
 )
@@ -303,6 +305,19 @@ async def test_a_recalculation_of_anything_else_is_stale(ledger: Ledger, members
     assert result.entitlements == {"STALE_RECALCULATION": 1}
     (letter,) = await ledger.messages(ENTITLEMENTS_DEAD)
     assert str(DeadLetter.from_headers(letter.headers).origin) == f"{ENTITLEMENTS}/0/{stale.offset}"
+
+
+@pytest.mark.parametrize("members", [{"content": "other"}, {"origin_offset": 7}])
+async def test_a_recalculation_from_another_sale_than_the_accepted_one_is_a_conflict(
+    ledger: Ledger, members: dict[str, Any]
+) -> None:
+    accepted = entitlement(origin_offset=6)
+    await ledger.post(accepted, entitlement(content="other", origin_offset=7))
+    other = entitlement(calculation=1, cause="recalculation", replaces=(1, 0), **({"origin_offset": 6} | members))
+    assert (await ledger.post(other)).entitlements == {"CONFLICTING_PAYLOAD": 1}
+    of_sale, of_recalculation = await ledger.messages(ENTITLEMENTS_DEAD)
+    assert str(DeadLetter.from_headers(of_sale.headers).origin) == f"{SALES}/0/7"
+    assert str(DeadLetter.from_headers(of_recalculation.headers).origin) == f"{ENTITLEMENTS}/0/{other.offset}"
 
 
 @pytest.mark.parametrize(
