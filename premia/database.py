@@ -5,10 +5,9 @@ Goal: a database that does not answer is one line and exit 3, not a traceback; a
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from services.runtime.database import Connection
 
 CONNECT_TIMEOUT_S: Final = 10.0  # a database on the same machine or network answers in milliseconds.
-_Result = TypeVar("_Result")
 
 
 def place(url: str) -> str:
@@ -30,13 +28,15 @@ def place(url: str) -> str:
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Connection]:
-    """A connection. Raises Unreachable (exit 3) if there is none to be had."""
+    """A connection. Raises Unreachable (exit 3) if there is none to be had, or if it breaks."""
     try:
         conn = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Unreachable(f"PostgreSQL at {place(url)} cannot be used: {error}") from error
     try:
         yield conn
+    except (asyncpg.ConnectionDoesNotExistError, ConnectionResetError) as error:
+        raise Unreachable(f"PostgreSQL at {place(url)} went away: {error}") from error
     finally:
         await conn.close()
 
@@ -53,11 +53,3 @@ async def reader() -> AsyncIterator[Connection]:
                 yield conn
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError) as error:
             raise Unreachable(f"the database is not ready: {error}; bring it up to date with `premia migrate`") from error
-
-
-def run(main: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a command's coroutine. Raises Unreachable (exit 3) if the connection breaks."""
-    try:
-        return asyncio.run(main)
-    except (asyncpg.ConnectionDoesNotExistError, ConnectionResetError) as error:
-        raise Unreachable(f"PostgreSQL went away: {error}") from error

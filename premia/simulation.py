@@ -9,12 +9,13 @@ Refuses: nothing; a lot that the proposed terms would reject is named and left o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import orjson
 
+from premia.party_outcome import Parts, PartyOutcome, parts_of, party_outcomes, totals_of
 from schemas.contract import FieldFault
 from schemas.gold_sale import parse_sale
 from schemas.registry_snapshot import RegistrySnapshot, registry_snapshot
@@ -31,22 +32,6 @@ class RecordedSale:
 
     value: bytes
     published_on: date
-
-
-@dataclass(frozen=True, slots=True)
-class PartyOutcome:
-    """What one organization or fund gets in one currency, in minor units; `lots` it has a part in, under either terms."""
-
-    organization_id: str
-    currency: str
-    lots: int
-    now_minor: int
-    proposed_minor: int
-
-    @property
-    def difference_minor(self) -> int:
-        """Above zero: it would get more."""
-        return self.proposed_minor - self.now_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +55,7 @@ class Simulation:
 
     def totals(self) -> tuple[PartyOutcome, ...]:
         """One sum a currency. Its `lots` are all that were calculated."""
-        return tuple(
-            PartyOutcome(
-                "",
-                currency,
-                self.lots,
-                sum(party.now_minor for party in self.parties if party.currency == currency),
-                sum(party.proposed_minor for party in self.parties if party.currency == currency),
-            )
-            for currency in sorted({party.currency for party in self.parties})
-        )
+        return totals_of(self.parties, self.lots)
 
 
 class LatestSales:
@@ -121,39 +97,15 @@ def with_proposed(snapshot: RegistrySnapshot, proposed: Scheme, first: date, las
 
 def simulate(sales: Iterable[RecordedSale], now: Registry, proposed: Registry) -> Simulation:
     """Calculate every sale twice."""
-    amounts: dict[tuple[str, str], list[int]] = {}
-    lots = 0
+    lots: list[tuple[Parts, Parts]] = []
     not_calculated: list[NotCalculated] = []
     for sale in sales:
         before = preview(sale.value, now, sale.published_on)
         assert not isinstance(before, Rejection), "only accepted sales are simulated"
         after = preview(sale.value, proposed, sale.published_on)
+        lot = orjson.loads(before)
         if isinstance(after, Rejection):
-            lot = orjson.loads(before)
             not_calculated.append(NotCalculated(lot["refiner_id"], lot["lot_id"], after.code, after.field, after.message))
-            continue
-        lots += 1
-        parts_before, parts_after = _parts(before), _parts(after)
-        for key in parts_before.keys() | parts_after.keys():
-            sums = amounts.setdefault(key, [0, 0, 0])
-            sums[0] += 1
-            sums[1] += parts_before.get(key, 0)
-            sums[2] += parts_after.get(key, 0)
-    parties = [PartyOutcome(*key, *sums) for key, sums in amounts.items()]
-    parties.sort(key=lambda party: (-party.difference_minor, party.organization_id, party.currency))
-    return Simulation(lots, tuple(parties), tuple(not_calculated))
-
-
-def _parts(entitlement: bytes) -> dict[tuple[str, str], int]:
-    parts: dict[tuple[str, str], int] = {}
-    for organization_id, currency, amount_minor in _lines(entitlement):
-        key = (organization_id, currency)
-        parts[key] = parts.get(key, 0) + amount_minor
-    return parts
-
-
-def _lines(entitlement: bytes) -> Iterator[tuple[str, str, int]]:
-    for premium in orjson.loads(entitlement)["premiums"]:
-        for line in premium["lines"]:
-            # An amount has exactly the currency's digits, so without its point it is in minor units.
-            yield line["organization_id"], premium["currency"], int(line["amount"].replace(".", ""))
+        else:
+            lots.append((parts_of(lot), parts_of(orjson.loads(after))))
+    return Simulation(len(lots), party_outcomes(lots), tuple(not_calculated))

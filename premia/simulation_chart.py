@@ -16,7 +16,8 @@ from typing import Final
 import svg
 
 from premia.amounts import grouped
-from premia.simulation import PartyOutcome, Simulation
+from premia.party_outcome import PartyOutcome
+from premia.simulation import Simulation
 
 ROWS_MAX: Final = 60  # two pages of paper; below that a bar is still as high as its text.
 NAME_CHARS_MAX: Final = 42  # what fits left of the bars in the largest letters that browsers use by default.

@@ -5,6 +5,7 @@ Method: one snapshot, by the reader's login. Balances are debit positive, as pub
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from typing import Final
 
@@ -12,7 +13,7 @@ import click
 import orjson
 
 from premia.amounts import grouped, plain, unit_name
-from premia.database import reader, run
+from premia.database import reader
 from services.ledger.use_cases.account_balances import AccountBalance, account_balances
 
 EXIT_UNBALANCED: Final = 1
@@ -26,7 +27,7 @@ def balances(owners: tuple[str, ...], *, as_json: bool) -> None:
 
     Without --owner it also says whether debits equal credits, for each unit; exit code 1 if they do not.
     """
-    accounts, sums = run(_show(owners, as_json=as_json))
+    accounts, sums = asyncio.run(_show(owners, as_json=as_json))
     if owners:
         if not accounts:
             click.echo(f"no account of {', '.join(owners)}", err=True)

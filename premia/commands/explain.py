@@ -9,6 +9,7 @@ Refuses: a lot or revision that never came, a bare lot id that several refiners 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Final
@@ -18,15 +19,12 @@ import orjson
 
 from premia.commands.lot import UnknownLot
 from premia.database import reader
-from premia.database import run as run_database
-from premia.kafka import kafka_servers
-from premia.kafka import run as run_kafka
-from premia.published_registry import published_registries
+from premia.kafka import kafka_servers, run
+from premia.published_registry import published_registry
 from schemas.entitlement import Entitlement
 from schemas.explained_lot import ExplainedLot, explained_lot
 from schemas.glossary import LANGUAGES
 from schemas.locale_figures import LanguageUnknownError, LocaleFigures
-from schemas.registry_log import UnreadableRegistryError
 from schemas.registry_snapshot import RegistrySnapshot
 from services.ledger.use_cases.lot_story import find_lots
 
@@ -64,7 +62,7 @@ def explain(name: str, text: LocaleFigures, *, revision: int | None, as_json: bo
     The refiner may be left out where the lot's id is unique. It is the calculation that was stored, under the registry and the
     schemes of its time.
     """
-    entitlement = run_database(_stored(name, revision))
+    entitlement = asyncio.run(_stored(name, revision))
     explained = explained_lot(entitlement, _registry_of(entitlement), text)
     if as_json:
         click.echo(orjson.dumps(_as_json(entitlement, explained, text)))
@@ -89,15 +87,10 @@ async def _stored(name: str, revision: int | None) -> Entitlement:
 
 
 def _registry_of(entitlement: Entitlement) -> RegistrySnapshot | None:
-    try:
-        versions = run_kafka(published_registries(kafka_servers()))
-    except UnreadableRegistryError as error:
-        raise click.ClickException(f"the registry's topic holds what this release cannot read: {error}") from error
-    for snapshot in versions:
-        if snapshot.version == entitlement.registry_version:
-            return snapshot
-    click.echo(f"registry {entitlement.registry_version} is not in registry.v1: told without names and citations", err=True)
-    return None
+    snapshot = run(published_registry(kafka_servers())).version(entitlement.registry_version)
+    if snapshot is None:
+        click.echo(f"registry {entitlement.registry_version} is not in registry.v1: told without names and citations", err=True)
+    return snapshot
 
 
 def _lines(explained: ExplainedLot) -> Iterator[str]:

@@ -6,6 +6,7 @@ Method: checkers of premia.fsck in one snapshot of the reader's login. Exit code
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
@@ -13,7 +14,7 @@ from typing import Any, Final
 import click
 import orjson
 
-from premia.database import reader, run
+from premia.database import reader
 from premia.fsck.deviation import Checked, Deviation
 from premia.fsck.ledger_journal import check_journal
 from premia.fsck.ledger_lots import check_lots
@@ -33,7 +34,7 @@ def fsck(*, as_json: bool) -> None:
     """
     started = time.monotonic()
     checked = Checked()
-    found = run(_check(checked, as_json=as_json))
+    found = asyncio.run(_check(checked, as_json=as_json))
     looked_at = ", ".join(f"{number:,} {what}" for what, number in checked.counts.items()) or "an empty ledger"
     click.echo(f"checked {looked_at} in {time.monotonic() - started:.1f} s", err=True)
     if found == 0:

@@ -6,12 +6,13 @@ Method: one snapshot, by the reader's login, of what the ledger keeps from sale.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 import click
 import orjson
 
-from premia.database import reader, run
+from premia.database import reader
 from premia.local.talk import say
 from services.ledger.use_cases.sequence_gaps import GapKind, OpenNumbers, sequence_gaps
 
@@ -27,7 +28,7 @@ def gaps(refiner: str | None, *, as_json: bool) -> None:
     A late arrival closes a gap, and so does a mended resend of the lot, whatever number it carries. Exit code 1 if there is
     one.
     """
-    found = run(_read(refiner))
+    found = asyncio.run(_read(refiner))
     for numbers in found:
         click.echo(orjson.dumps(_as_json(numbers)) if as_json else _line(numbers))
     missing = sum(numbers.count for numbers in found if numbers.kind is GapKind.MISSING)

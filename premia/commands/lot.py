@@ -8,6 +8,7 @@ Refuses: a lot id that several refiners use, unless the refiner is named; a lot 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ import click
 import orjson
 
 from premia.amounts import grouped, plain, unit_name
-from premia.database import reader, run
+from premia.database import reader
 from services.ledger.use_cases.lot_story import LotStory, StoryRevision, StoryTransfer, find_lots, lot_story
 
 EXIT_UNKNOWN: Final = 2
@@ -35,7 +36,7 @@ def lot(name: str, *, as_json: bool) -> None:
 
     The refiner may be left out where the lot's id is unique.
     """
-    story = run(_read(name))
+    story = asyncio.run(_read(name))
     if as_json:
         click.echo(orjson.dumps(_as_json(story)))
         return

@@ -9,6 +9,7 @@ Refuses: a login that is a superuser, because nothing is append-only to one; mig
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,7 @@ import click
 
 import services
 from premia.connection import environment, needed
-from premia.database import connected, run
+from premia.database import connected
 from services.runtime.migrations import MigrationError
 from services.runtime.migrations import migrate as run_migrations
 
@@ -48,7 +49,7 @@ class WrongInput(click.ClickException):
 def migrate() -> None:
     """Bring the database schemas up to date."""
     known = environment()
-    run(bring_up_to_date(needed("DATABASE_URL", known), known))
+    asyncio.run(bring_up_to_date(needed("DATABASE_URL", known), known))
 
 
 async def bring_up_to_date(url: str, known: Mapping[str, str]) -> None:

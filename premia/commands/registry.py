@@ -10,7 +10,6 @@ Refuses: files with a mistake (file, line, field; exit 2). An apply of somebody 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -19,36 +18,15 @@ import click
 
 from premia.connection import give_local_tokens
 from premia.kafka import kafka_servers, run
-from schemas.cloudevents import HeaderFault, from_headers
-from schemas.registry import PrivateData
+from premia.published_registry import published_private_data, published_registry
 from schemas.registry_file import RegistryFileError, load_registry
-from schemas.registry_log import (
-    AnyRecord,
-    Ignored,
-    RegistryApply,
-    RegistryAssembler,
-    UnreadableRegistryError,
-    plan_apply,
-    read_private_record,
-    read_registry_event,
-)
+from schemas.registry_log import AnyRecord, RegistryApply, plan_apply
 from schemas.registry_snapshot import LoadedRegistry, RegistrySnapshot
-from schemas.topics import REGISTRY, REGISTRY_PRIVATE
 from services.runtime.kafka import publish, start_producer
-from services.runtime.topic_log import open_log
 
 EXIT_OVERTAKEN: Final = 1
 EXIT_WRONG_INPUT: Final = 2
 NAMED_CHANGES_MAX: Final = 20  # a screen; above it counts say more.
-
-
-@dataclass(slots=True)
-class _Published:
-    """What the registry's topics say."""
-
-    snapshot: RegistrySnapshot | None = None
-    private: dict[str, PrivateData] = field(default_factory=dict)
-    ignored: list[Ignored] = field(default_factory=list)
 
 
 @click.group()
@@ -69,19 +47,16 @@ def apply(registry_file: Path, schemes_dir: Path) -> None:
     except RegistryFileError as error:
         click.echo(str(error), err=True)
         raise click.exceptions.Exit(EXIT_WRONG_INPUT) from error
-    try:
-        run(_apply(kafka_servers(), wanted))
-    except UnreadableRegistryError as error:
-        raise click.ClickException(f"the registry's topics hold what this release cannot read: {error}") from error
+    run(_apply(kafka_servers(), wanted))
     programme = wanted.snapshot.programme
     give_local_tokens(() if programme is None else (actor.id for actor in programme.actors))
 
 
 async def _apply(servers: str, wanted: LoadedRegistry) -> None:
-    before = await _read(servers)
+    before = await published_registry(servers)
     for ignored in before.ignored:
         click.echo(f"apply {ignored.marker.apply_id} was ignored by all readers: {ignored.because}", err=True)
-    plan = plan_apply(before.snapshot, before.private, wanted)
+    plan = plan_apply(before.in_force, await published_private_data(servers), wanted)
     if plan.marker is None and not plan.private_records:
         click.echo(f"unchanged {wanted.snapshot.version}")
         return
@@ -92,38 +67,15 @@ async def _apply(servers: str, wanted: LoadedRegistry) -> None:
         await publish(producer, [last])  # apart: a marker must never be there before what it completes
     finally:
         await producer.stop()
-    after = await _read(servers)
-    if after.snapshot is None or after.snapshot.version != wanted.snapshot.version:
+    after = (await published_registry(servers)).in_force
+    if after is None or after.version != wanted.snapshot.version:
         click.echo("another apply came between, and readers took that one: run this again", err=True)
         raise click.exceptions.Exit(EXIT_OVERTAKEN)
-    _tell(plan, before, wanted.snapshot.version)
+    _tell(plan, before.in_force, wanted.snapshot.version)
 
 
-async def _read(servers: str) -> _Published:
-    published, assembler = _Published(), RegistryAssembler()
-    async with open_log(REGISTRY, servers=servers) as log:
-        async for records in log.to_end():
-            for record in records:
-                attributes = from_headers(record.headers)
-                if isinstance(attributes, HeaderFault):
-                    raise UnreadableRegistryError(f"{REGISTRY} offset {record.offset}: {attributes.name}")
-                taken = assembler.take(read_registry_event(attributes.type, record.value))
-                if isinstance(taken, Ignored):
-                    published.ignored.append(taken)
-    async with open_log(REGISTRY_PRIVATE, servers=servers) as log:
-        async for records in log.to_end():
-            for record in records:
-                private = read_private_record(record.value)
-                if private.body is None:
-                    published.private.pop(private.organization_id, None)
-                else:
-                    published.private[private.organization_id] = private.body
-    published.snapshot = assembler.current
-    return published
-
-
-def _tell(plan: RegistryApply, before: _Published, version: str) -> None:
-    changes = [(_verb(record, before.snapshot), record.kind, record.id) for record in plan.records]
+def _tell(plan: RegistryApply, before: RegistrySnapshot | None, version: str) -> None:
+    changes = [(_verb(record, before), record.kind, record.id) for record in plan.records]
     if len(changes) <= NAMED_CHANGES_MAX:
         for verb, kind, id_ in changes:
             click.echo(f"{verb} {kind} {id_}")
@@ -132,7 +84,7 @@ def _tell(plan: RegistryApply, before: _Published, version: str) -> None:
             click.echo(line)
     if plan.private_records:
         click.echo(f"changed private data of {len(plan.private_records)}")
-    was = before.snapshot.version if before.snapshot else "none"
+    was = before.version if before else "none"
     click.echo(f"version {version}" + ("" if was == version else f" (was {was})"))
 
 

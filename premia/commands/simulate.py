@@ -16,25 +16,23 @@ import io
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import click
 import orjson
 
-from premia.amounts import grouped, plain
+from premia.amounts import plain
 from premia.commands.calculate import DAY
 from premia.commands.schemes import SHIPPED_DIR, WrongInput, scheme_of_file
 from premia.kafka import kafka_servers, run
-from premia.published_registry import published_registries
+from premia.published_registry import published_registry
 from premia.service_session import of, print_table
-from premia.simulation import LatestSales, PartyOutcome, RecordedSale, Simulation, with_proposed
+from premia.simulation import LatestSales, RecordedSale, Simulation, with_proposed
 from premia.simulation import simulate as simulated
 from premia.simulation_chart import simulation_chart
 from schemas.cloudevents import time_from_text
 from schemas.registry_file import RegistryFileError, load_registry
-from schemas.registry_log import UnreadableRegistryError
 from schemas.registry_snapshot import RegistrySnapshot
 from schemas.scheme import Scheme
 from schemas.topics import SALES
@@ -120,13 +118,10 @@ def _registry(registry_file: Path | None, schemes_dir: Path) -> RegistrySnapshot
             return load_registry(registry_file, schemes_dir).snapshot
         except RegistryFileError as error:
             raise WrongInput(str(error)) from error
-    try:
-        versions = run(published_registries(kafka_servers()))
-    except UnreadableRegistryError as error:
-        raise click.ClickException(f"the registry's topic holds what this release cannot read: {error}") from error
-    if not versions:
+    in_force = run(published_registry(kafka_servers())).in_force
+    if in_force is None:
         raise WrongInput("no registry was ever applied: premia registry apply, or give --registry FILE")
-    return versions[-1]
+    return in_force
 
 
 def _require_scheme(proposed: Scheme, snapshot: RegistrySnapshot) -> None:
@@ -193,33 +188,18 @@ def _recorded(line: bytes, today: date) -> RecordedSale | None:
 def _table(outcome: Simulation, title: str, names: dict[str, str]) -> None:
     click.echo(title)
     rows = [
-        [party.organization_id, names.get(party.organization_id, "")[:NAME_CHARS_MAX], str(party.lots), *_figures(party)]
+        [
+            party.organization_id,
+            names.get(party.organization_id, "")[:NAME_CHARS_MAX],
+            str(party.lots),
+            *party.figures(),
+            party.percent,
+        ]
         for party in outcome.parties
         if party.difference_minor
     ]
-    rows += [["total", "", str(total.lots), *_figures(total)] for total in outcome.totals()]
+    rows += [["total", "", str(total.lots), *total.figures(), total.percent] for total in outcome.totals()]
     print_table(["organization", "name", "lots", "currency", "now", "proposed", "difference", "%"], rows, right=[2, 4, 5, 6, 7])
-
-
-def _figures(party: PartyOutcome) -> list[str]:
-    return [
-        party.currency,
-        grouped(party.now_minor, party.currency),
-        grouped(party.proposed_minor, party.currency),
-        _signed(grouped(party.difference_minor, party.currency), party.difference_minor),
-        _percent(party),
-    ]
-
-
-def _percent(party: PartyOutcome) -> str:
-    if not party.now_minor:
-        return ""
-    percent = (Decimal(party.difference_minor) * 100 / Decimal(party.now_minor)).quantize(Decimal("0.1"))
-    return _signed(f"{percent:,}", party.difference_minor)
-
-
-def _signed(written: str, difference_minor: int) -> str:
-    return f"+{written}" if difference_minor > 0 else written
 
 
 def _csv(outcome: Simulation, names: dict[str, str]) -> str:
@@ -237,21 +217,11 @@ def _as_json(outcome: Simulation, names: dict[str, str]) -> dict[str, Any]:
     return {
         "lots": outcome.lots,
         "organizations": [
-            {"organization_id": party.organization_id, "name": names.get(party.organization_id), **_amounts(party)}
+            {"organization_id": party.organization_id, "name": names.get(party.organization_id), **party.as_json()}
             for party in outcome.parties
         ],
-        "totals": [_amounts(total) for total in outcome.totals()],
+        "totals": [total.as_json() for total in outcome.totals()],
         "not_calculated": [asdict(lot) for lot in outcome.not_calculated],
-    }
-
-
-def _amounts(party: PartyOutcome) -> dict[str, object]:
-    return {
-        "currency": party.currency,
-        "lots": party.lots,
-        "now": plain(party.now_minor, party.currency),
-        "proposed": plain(party.proposed_minor, party.currency),
-        "difference": plain(party.difference_minor, party.currency),
     }
 
 

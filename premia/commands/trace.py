@@ -8,13 +8,14 @@ Refuses: a name that nothing has, or that several things have: exit 2.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from typing import Final
 
 import click
 import orjson
 
-from premia.database import reader, run
+from premia.database import reader
 from premia.trace.event import TraceEvent
 from premia.trace.story import story_of
 from premia.trace.subject import Traced, traced
@@ -37,7 +38,7 @@ def trace(name: str, *, as_json: bool) -> None:
     NAME is a lot (REFINER/LOT), a payout's id, the bank's EndToEndId, or a statement's id or number (ORGANIZATION/NUMBER). The
     refiner of a lot and the organization of a statement may be left out where the rest is unique.
     """
-    about, events = run(_read(name))
+    about, events = asyncio.run(_read(name))
     if as_json:
         told = {"about": {"kind": about.kind, **asdict(about)}, "events": [asdict(event) for event in events]}
         click.echo(orjson.dumps(told, default=str))  # asyncpg has a UUID of its own
