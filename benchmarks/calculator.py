@@ -102,7 +102,12 @@ def calculator(module: Sequence[str], number: int = 0) -> Iterator[Calculator]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    environment = {**os.environ, "PREMIA_CALCULATOR_HTTP": f"127.0.0.1:{port}", "PREMIA_INSTANCE": str(number)}
+    environment = {
+        **os.environ,
+        "PREMIA_CALCULATOR_HTTP": f"127.0.0.1:{port}",
+        "PREMIA_ACTOR_TOKENS": "nobody-acts.json",
+        "PREMIA_INSTANCE": str(number),
+    }
     process = subprocess.Popen([sys.executable, "-m", *module], env=environment, stderr=subprocess.DEVNULL)
     try:
         yield Calculator(process, port)

@@ -27,6 +27,7 @@ ORIGIN: Final = PREFIX + "origin"
 AT: Final = PREFIX + "at"
 HISTORY: Final = PREFIX + "history"
 
+ORIGIN_PATTERN: Final = r"^[a-z0-9._]{1,200}/[0-9]{1,9}/[0-9]{1,19}$"
 ATTEMPTS_MAX: Final = 100  # 8 KB of the 64 KiB that a dead letter may be larger; nobody hopes for the 101st time.
 
 

@@ -23,6 +23,7 @@ assert SALE_BYTES_MAX < SALE_MESSAGE_BYTES_MAX, "a sale that is too large must r
 SALES: Final = "gold.sales.v1"
 REGISTRY: Final = "registry.v1"
 REGISTRY_PRIVATE: Final = "registry.private.v1"
+RECALCULATIONS: Final = "recalculations.v1"
 ENTITLEMENTS: Final = "premium.entitlements.v1"
 SALE_OUTCOMES: Final = "sale.outcomes.v1"
 LEDGER_COMMANDS: Final = "ledger.commands.v1"
@@ -75,6 +76,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(SALES, PARTITIONS_DEFAULT, SALE_MESSAGE_BYTES_MAX, compression="uncompressed"),
     Topic(REGISTRY, 1, DERIVED_MESSAGE_BYTES_MAX),
     Topic(REGISTRY_PRIVATE, 1, DERIVED_MESSAGE_BYTES_MAX),
+    Topic(RECALCULATIONS, 1, DERIVED_MESSAGE_BYTES_MAX),  # one partition: the order of decisions decides
     Topic(ENTITLEMENTS, PARTITIONS_DEFAULT, DERIVED_MESSAGE_BYTES_MAX),
     Topic(SALE_OUTCOMES, PARTITIONS_DEFAULT, DERIVED_MESSAGE_BYTES_MAX),
     Topic(LEDGER_COMMANDS, PARTITIONS_DEFAULT, DERIVED_MESSAGE_BYTES_MAX),

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from schemas.cloudevents import ATTRIBUTE_CHARS_MAX, CONTENT_TYPE, ID_CHARS_MAX, SPEC_VERSION
-from schemas.dead_letter import AT, CODE, FIELD, MESSAGE, ORIGIN
-from schemas.publish.contracts import CONTRACTS, ORIGIN_PATTERN, TIME_PATTERN, PublishedContract, Service, Side
+from schemas.dead_letter import AT, CODE, FIELD, MESSAGE, ORIGIN, ORIGIN_PATTERN
+from schemas.publish.contracts import CONTRACTS, TIME_PATTERN, PublishedContract, Service, Side
 from schemas.publish.examples import Example
 from schemas.publish.json_schema import module_words
 from schemas.topics import DEAD_LETTER_TOPICS, TOPICS, Topic

@@ -14,12 +14,14 @@ from typing import Final
 
 from pydantic import BaseModel, TypeAdapter
 
-from schemas import ledger_command, payout_event, registry, scheme, statement
+from schemas import ledger_command, payout_event, recalculation, registry, scheme, statement
+from schemas.dead_letter import ORIGIN_PATTERN
 from schemas.entitlement import ENTITLEMENT_TYPE, Entitlement
 from schemas.gold_sale import SALE_TYPE, Sale
 from schemas.ledger_command import LEDGER_COMMAND_TYPE
 from schemas.ledger_transaction import LEDGER_OUTCOME_TYPE, LEDGER_TRANSACTION_TYPE, CommandOutcome, LedgerTransaction
 from schemas.payout_event import PAYOUT_EVENT_TYPE, STATEMENT_ISSUED_TYPE, StatementIssued
+from schemas.recalculation import RECALCULATION_LOTS_TYPE, RECALCULATION_STEP_TYPE, RecalculationLots
 from schemas.registry import MARKER_TYPE, PRIVATE_TYPE, RECORD_TYPE, PrivateRecord, RegistryFile, RegistryMarker
 from schemas.sale_outcome import SALE_OUTCOME_TYPE, SaleOutcome
 from schemas.scheme import Scheme
@@ -29,6 +31,7 @@ from schemas.topics import (
     LEDGER_COMMANDS,
     LEDGER_TRANSACTIONS,
     PAYOUT_EVENTS,
+    RECALCULATIONS,
     REGISTRY,
     REGISTRY_PRIVATE,
     SALE_OUTCOMES,
@@ -99,7 +102,6 @@ class PublishedContract:
         return text
 
 
-ORIGIN_PATTERN: Final = r"^[a-z0-9._]{1,200}/[0-9]{1,9}/[0-9]{1,19}$"
 TIME_PATTERN: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 LOT_KEY_PATTERN: Final = r"^[^/\x00-\x1F\x7F-\x9F]{1,256}/[^/\x00-\x1F\x7F-\x9F]{1,256}$"
 ID_KEY_PATTERN: Final = r"^[^/\x00-\x1F\x7F-\x9F]{1,256}$"
@@ -282,6 +284,35 @@ CONTRACTS: Final[tuple[PublishedContract, ...]] = (
         key="organization_id",
         key_pattern=ID_KEY_PATTERN,
         source="/registry",
+    ),
+    PublishedContract(
+        name=RECALCULATION_LOTS_TYPE,
+        model=RecalculationLots,
+        module=recalculation.__name__,
+        side=Side.ONLY_WE_READ,
+        written_by=(Service.CALCULATOR,),
+        read_by=(Service.CALCULATOR, Service.PORTAL),
+        guarantees=("Lots count only once the step `prepared` of their `recalculation_id` is there, with as many lots.",),
+        topic=RECALCULATIONS,
+        key="recalculation_id",
+        key_pattern=ID_KEY_PATTERN,
+        source="/premium-calculator",
+    ),
+    PublishedContract(
+        name=RECALCULATION_STEP_TYPE,
+        model=recalculation.RECALCULATION_STEP,  # type: ignore[arg-type]  # an adapter of a union
+        module=recalculation.__name__,
+        side=Side.ONLY_WE_READ,
+        written_by=(Service.CALCULATOR,),
+        read_by=(Service.CALCULATOR, Service.PORTAL),
+        guarantees=(
+            "The first decision after `prepared` counts. Whoever approves is another person than whoever prepared.",
+            "`published` comes after every entitlement of the recalculation; each of them may be there more than once.",
+        ),
+        topic=RECALCULATIONS,
+        key="recalculation_id",
+        key_pattern=ID_KEY_PATTERN,
+        source="/premium-calculator",
     ),
     PublishedContract(
         name=STATEMENT_TYPE,

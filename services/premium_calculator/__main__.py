@@ -1,29 +1,46 @@
-"""`python -m services.premium_calculator`: settings, clients, health, worker."""
+"""`python -m services.premium_calculator`: settings, clients, HTTP, worker, recalculations."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import uvloop
 
+from services.premium_calculator.adapters.recalculation_api import RecalculationApi
 from services.premium_calculator.header_names import mend_header_names
+from services.premium_calculator.limits import REQUEST_BYTES_MAX
+from services.premium_calculator.recalculation_feed import RecalculationFeed
+from services.premium_calculator.recalculator import Recalculator
 from services.premium_calculator.registry_feed import RegistryFeed
 from services.premium_calculator.worker import Worker
-from services.runtime.http import serve
+from services.runtime.http import ActorTokens, serve
 from services.runtime.kafka import start_producer
 from services.runtime.process import run_service, run_side_by_side
-from services.runtime.settings import listen_address
+from services.runtime.settings import listen_address, required
 
 
 async def main(stop: asyncio.Event) -> None:
     """Run until `stop`."""
     address = listen_address("PREMIA_CALCULATOR_HTTP")
+    tokens = ActorTokens(Path(required("PREMIA_ACTOR_TOKENS")))
     producer = await start_producer()
-    feed = RegistryFeed()
-    worker = Worker(producer, feed)
-    http = await serve(address, live=worker.progress.stalled, ready=worker.ready)
+    registry = RegistryFeed()
+    worker = Worker(producer, registry)
+    recalculations = RecalculationFeed(producer)
+    recalculator = Recalculator(producer, registry, recalculations, worker.leads)
+    http = await serve(
+        address,
+        live=worker.progress.stalled,
+        ready=worker.ready,
+        tokens=tokens,
+        routes=RecalculationApi(registry, recalculations).routes(),
+        body_bytes_max=REQUEST_BYTES_MAX,
+    )
     try:
-        await run_side_by_side(stop, feed.follow(), worker.run(), worker.measure())
+        await run_side_by_side(
+            stop, registry.follow(), worker.run(), worker.measure(), recalculations.follow(), recalculator.run()
+        )
     finally:
         await producer.stop()
         await http.cleanup()

@@ -23,3 +23,12 @@ REGISTRY_SWITCHES_TOTAL: Final = Counter("premia_calculator_registry_switches_to
 REGISTRY_IGNORED_TOTAL: Final = Counter(
     "premia_calculator_registry_ignored_total", "Markers of registry.v1 that changed nothing.", ["because"]
 )
+RECALCULATIONS_WAITING: Final = Gauge(
+    "premia_calculator_recalculations_waiting", "Recalculations that wait for a second person or for publication.", ["state"]
+)
+RECALCULATED_LOTS_TOTAL: Final = Counter(
+    "premia_calculator_recalculated_lots_total", "Lots of approved recalculations by what became of them.", ["outcome"]
+)
+RECALCULATION_STEPS_IGNORED_TOTAL: Final = Counter(
+    "premia_calculator_recalculation_steps_ignored_total", "Steps in recalculations.v1 that changed nothing.", ["because"]
+)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from schemas.registry import Programme
 from schemas.registry_log import Ignored
 from schemas.registry_snapshot import RegistrySnapshot
 from services.premium_calculator.adapters.calculating_registry import calculating_registry
@@ -28,6 +29,7 @@ class RegistryFeed:
     def __init__(self) -> None:
         """Without a registry."""
         self.loaded = asyncio.Event()
+        self.programme: Programme | None = None  # the newest; None where there is none
         self._registry: Registry | None = None
 
     @property
@@ -42,6 +44,7 @@ class RegistryFeed:
 
     def _use(self, snapshot: RegistrySnapshot) -> None:
         self._registry = calculating_registry(snapshot)
+        self.programme = snapshot.programme
         self.loaded.set()
         REGISTRY_SWITCHES_TOTAL.inc()
         log.info(

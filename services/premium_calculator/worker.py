@@ -22,6 +22,7 @@ from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
 from schemas.message import Message
+from schemas.topics import SALES
 from services.premium_calculator.adapters.sale_answer import answer
 from services.premium_calculator.app import CalculatorApp
 from services.premium_calculator.batch_transport import RecordBatch
@@ -93,6 +94,10 @@ class Worker:
         if not self._feed.loaded.is_set():
             return "no registry yet: sales wait until `premia registry apply` has published one"
         return None if self._assigned() else "no partitions of sales are assigned yet"
+
+    def leads(self) -> bool:
+        """Whether this is the worker of the group that does what only one has to do: the first partition is its own."""
+        return TP(SALES, 0) in self._assigned()
 
     def _assigned(self) -> set[TP]:
         if self._app is None:

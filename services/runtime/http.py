@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from schemas.contract import Contract, first_fault
 from services.runtime.settings import ListenAddress
 
-BODY_BYTES_MAX: Final = 1024 * 1024  # the largest request is a list of ids; a statement goes out, never in.
+BODY_BYTES_MAX: Final = 1024 * 1024  # a list of ids; a statement goes out, never in. Who takes more says how much.
 SHUTDOWN_TIMEOUT_S: Final = 2.0  # the local stack stops everything within 10 s, and Kafka needs most of it.
 OPEN_PATHS: Final = frozenset({"/metrics", "/healthz/live", "/healthz/ready"})
 ACTOR: Final = web.RequestKey("actor", str)
@@ -152,12 +152,13 @@ async def serve(
     ready: Check,
     tokens: ActorTokens | None = None,
     routes: list[web.RouteDef] | None = None,
+    body_bytes_max: int = BODY_BYTES_MAX,
 ) -> web.AppRunner:
     """Start listening and return the runner, to be cleaned up by the caller. Without `tokens` nobody may do anything.
 
     `live` and `ready` return None when all is well, else what is wrong in a few words.
     """
-    app = web.Application(middlewares=[_authenticate(tokens)], client_max_size=BODY_BYTES_MAX)
+    app = web.Application(middlewares=[_authenticate(tokens)], client_max_size=body_bytes_max)
     app.add_routes(
         [
             web.get("/metrics", _metrics),

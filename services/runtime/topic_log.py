@@ -9,13 +9,14 @@ OffsetOutOfRangeError, which nobody catches.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import UnknownTopicOrPartitionError
 
+from schemas.dead_letter import Origin
 from schemas.topics import MESSAGE_BYTES_MAX
 from services.runtime.kafka import FETCH_WAIT_MS, REQUEST_TIMEOUT_MS, bootstrap_servers
 
@@ -60,6 +61,33 @@ class TopicLog:
             records = await self._take(POLL_MS)
             if records:
                 yield records
+
+    async def at(self, places: Iterable[Origin]) -> AsyncIterator[Records]:
+        """Give the records at these places, within a partition in the order of their offsets; a place without one is left out.
+
+        Reads every partition from the first of its places to the last.
+        """
+        partitions = self._consumer.assignment()
+        beginnings = await self._consumer.beginning_offsets(partitions)
+        ends = await self._consumer.end_offsets(partitions)
+        wanted: dict[TopicPartition, set[int]] = {partition: set() for partition in partitions}
+        for place in places:
+            partition = TopicPartition(place.topic, place.partition)
+            if partition in wanted and beginnings[partition] <= place.offset < ends[partition]:
+                wanted[partition].add(place.offset)
+        self._consumer.pause(*(partition for partition, offsets in wanted.items() if not offsets))
+        last = {partition: max(offsets) for partition, offsets in wanted.items() if offsets}
+        for partition in last:
+            self._consumer.seek(partition, min(wanted[partition]))
+        while last:
+            records = await self._take(POLL_MS)
+            found = [record for record in records if record.offset in wanted[TopicPartition(record.topic, record.partition)]]
+            if found:
+                yield found
+            for partition in list(last):
+                if await self._consumer.position(partition) > last[partition]:
+                    self._consumer.pause(partition)
+                    del last[partition]
 
     async def _take(self, timeout_ms: int) -> Records:
         polled = await self._consumer.getmany(timeout_ms=timeout_ms, max_records=RECORDS_MAX)

@@ -13,21 +13,28 @@ from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from schemas.cloudevents import CloudEventAttributes
+from schemas.entitlement import ENTITLEMENT_TYPE, Replaced
 from schemas.gold_sale import SALE_TYPE
 from schemas.message import Message
-from schemas.registry import RegistryFile
+from schemas.recalculation import Approved, LotToRecalculate, Prepared, Published, recalculation_id
+from schemas.registry import Organization, RegistryFile
 from schemas.registry_log import plan_apply
+from schemas.registry_snapshot import LoadedRegistry, RegistrySnapshot, registry_snapshot
 from schemas.topics import ENTITLEMENTS, SALES
 from services.ledger.use_cases.post_batch import post_batch
 from services.ledger.use_cases.relay_journal import journal_after
 from services.premium_calculator.adapters.calculating_registry import calculating_registry
+from services.premium_calculator.adapters.recalculation_topic import lots_message, parts_of, step_message
 from services.premium_calculator.adapters.sale_answer import answer
+from services.premium_calculator.adapters.sale_decision import Calculated, SaleRecord, recalculate
 from services.runtime.outbox import outbox_after
 from tests.integration.payout.books import Books, Carried, loaded, registry_file
 
 SOLD_AT: Final = datetime(2025, 3, 14, 10, 0, tzinfo=UTC)
 REJECTED_AT: Final = datetime(2025, 3, 14, 10, 0, 1, tzinfo=UTC)
 APPLIED_AT: Final = datetime(2025, 1, 7, 9, 0, tzinfo=UTC)
+RECALCULATED_AT: Final = datetime(2025, 4, 28, 9, 0, tzinfo=UTC)
+HEAD_OFFSET: Final = 1  # of the sale that counts, revision 2
 ALL: Final = 100_000
 MELT: Final = {"value": "2450.60", "unit": "GRM"}
 
@@ -106,6 +113,12 @@ async def told_by(books: Books) -> Story:
     await books.bank_day("2025-03-28")
     (issued,) = await books.statements(date(2025, 3, 1), date(2025, 3, 31))
     assert issued["refused"] is None, issued
+    sold = story.of_type(SALE_TYPE)[HEAD_OFFSET]
+    story.messages += recalculated(sold, wanted.snapshot)
+    async with books.ledger.acquire() as conn, conn.transaction():
+        again = story.of_type(ENTITLEMENT_TYPE)[-1]
+        posted = await post_batch(conn, [_carried(again, len(SALES_TOLD))])
+        assert posted.entitlements == {"posted": 1}
     await books.carry()
     async with books.ledger.acquire() as conn:
         story.messages += [message for _, message in await journal_after(conn, -1, ALL)]
@@ -114,6 +127,37 @@ async def told_by(books: Books) -> Story:
         story.messages += [message for _, message in await outbox_after(conn, "payout", 0, ALL)]
     story.statement = json.loads(books.document(issued["json_sha256"]))
     return story
+
+
+def recalculated(sold: Message, applied: RegistrySnapshot) -> list[Message]:
+    """The association's status is withdrawn from a day before the sale, and the lot that counts is calculated again."""
+    association = applied.organizations["ORG-PE-012"].model_dump(mode="json", by_alias=True)
+    association["statuses"] = [{"scheme": "sbg", "status": "step_2", "from": "2021-01-01", "to": "2025-03-01"}]
+    organizations = {**applied.organizations, "ORG-PE-012": Organization.model_validate(association)}
+    changed = registry_snapshot(applied.programme, organizations, applied.schemes)
+    replaces, origin = Replaced(revision=2, calculation=0), f"{SALES}/0/{HEAD_OFFSET}"
+    sale = SaleRecord(sold.key, sold.value, sold.headers)
+    calculated = recalculate(sale, calculating_registry(changed), replaces)
+    assert isinstance(calculated, Calculated), calculated
+    lot = LotToRecalculate(
+        refiner_id="REF-CH-01",
+        lot_id="PE-2025-000123",
+        replaces=replaces,
+        origin=origin,
+        entitlement_id=calculated.entitlement_id,
+    )
+    id_ = recalculation_id(changed.version, [lot])
+    steps = (
+        Prepared(recalculation_id=id_, registry_version=changed.version, count=1, actor="ana"),
+        Approved(recalculation_id=id_, actor="bruno"),
+        Published(recalculation_id=id_, published=1, refused=0),
+    )
+    return [
+        *plan_apply(applied, {}, LoadedRegistry(changed, {})).messages(RECALCULATED_AT),
+        *(lots_message(part, RECALCULATED_AT) for part in parts_of(id_, [lot])),
+        Message(ENTITLEMENTS, calculated.key, calculated.value, calculated.headers(origin)),
+        *(step_message(step, RECALCULATED_AT) for step in steps),
+    ]
 
 
 def _carried(message: Message, offset: int) -> Carried:

@@ -27,6 +27,8 @@ REPEATABLE: Final = (
     "registry.record.v1",
     "registry.marker.v1",
     "registry.private.v1",
+    "recalculation.lots.v1",
+    "recalculation.step.v1",
 )
 
 
@@ -82,7 +84,11 @@ def examples_of(story: Story) -> dict[str, list[Example]]:
     told = {
         "gold.sales.v1": [_event("final", "the final assay of a lot, after a provisional one", story, "gold.sales.v1", 1)],
         "premium.entitlements.v1": [
-            _event("final", "what the lot earns as of its second revision", story, "premium.entitlements.v1", 1)
+            _event("final", "what the lot earns as of its second revision", story, "premium.entitlements.v1", 1),
+            _by_value(
+                "recalculated", "the same, after the association's status was withdrawn from an earlier day", story,
+                "premium.entitlements.v1", cause="recalculation",
+            ),
         ],
         "sale.outcome.v1": [
             _by_value("posted", "accepted, and posted by the ledger", story, "sale.outcome.v1", detail="posted"),
@@ -122,6 +128,12 @@ def examples_of(story: Story) -> dict[str, list[Example]]:
             _by_value(
                 "organization", "what only payout and portal read", story, "registry.private.v1", organization_id="ORG-PE-012"
             )
+        ],
+        "recalculation.lots.v1": [_event("lots", "a lot to be calculated again", story, "recalculation.lots.v1", 0)],
+        "recalculation.step.v1": [
+            _by_value("prepared", "prepared by one person", story, "recalculation.step.v1", kind="prepared"),
+            _by_value("approved", "approved by another", story, "recalculation.step.v1", kind="approved"),
+            _by_value("published", "its entitlements are published", story, "recalculation.step.v1", kind="published"),
         ],
         "premium.statement.v1": [Example("month", "the statement of a month", story.statement)],
         "registry.file.v1": [Example("programme", "a small programme", story.registry)],

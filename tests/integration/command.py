@@ -26,13 +26,14 @@ class Finished:
         return self.stdout.splitlines()
 
 
-async def premia(brokers: str, *arguments: object, stdin: bytes = b"") -> Finished:
+async def premia(brokers: str, *arguments: object, stdin: bytes = b"", token: str | None = None) -> Finished:
     """Run `premia ARGUMENTS…` against a broker. An exception that a user would see as a traceback is raised."""
-    return await asyncio.to_thread(_run, brokers, [str(argument) for argument in arguments], stdin)
+    return await asyncio.to_thread(_run, brokers, [str(argument) for argument in arguments], stdin, token)
 
 
-def _run(brokers: str, arguments: list[str], stdin: bytes) -> Finished:
-    result = CliRunner().invoke(main, arguments, input=stdin, env={"KAFKA_BOOTSTRAP_SERVERS": brokers})
+def _run(brokers: str, arguments: list[str], stdin: bytes, token: str | None) -> Finished:
+    environment = {"KAFKA_BOOTSTRAP_SERVERS": brokers, "PREMIA_TOKEN": token}
+    result = CliRunner().invoke(main, arguments, input=stdin, env=environment)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return Finished(result.exit_code, result.stdout, result.stderr)

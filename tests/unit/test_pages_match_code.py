@@ -19,6 +19,7 @@ from services.payout.bank.errors import UnreadableFault
 from services.payout.domain.booking_match import SuspendCode
 from services.payout.domain.settlement import CarryCode, HoldCode
 from services.payout.errors import QuarantineCode, RefusalCode, VoidReason
+from services.premium_calculator import errors as calculator
 from verifier.deviation import DeviationCode
 
 UNKNOWN_ACTOR = "UNKNOWN_ACTOR"  # every service answers it, to whom no token belongs
@@ -48,8 +49,9 @@ def test_every_metric_has_exactly_one_row_in_the_metrics_page() -> None:
 
 def test_every_code_has_a_row_in_the_errors_page() -> None:
     of_payout = (*RefusalCode, *VoidReason, *QuarantineCode, *HoldCode, *CarryCode, *SuspendCode, *UnreadableFault)
+    of_calculator = (*calculator.RefusalCode, *calculator.LotRefusal)
     codes = {code.value for code in (*RejectionCode, *OutcomeCode, *EntitlementRefusal, *LedgerRefusalCode, *of_payout)}
-    codes |= {code.value for code in DeviationCode}
+    codes |= {code.value for code in (*DeviationCode, *of_calculator)}
     assert codes | {UNKNOWN_ACTOR} == set(first_column("errors.md"))
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 
+from schemas.entitlement import Replaced
 from schemas.fixed_point import fixed_text
 from services.premium_calculator.domain.calculate import Entitlement
 from services.premium_calculator.domain.explanation import weight_text
@@ -37,10 +38,11 @@ def entitlement_bytes(
     entitlement_id: UUID | None,
     registry_version: str,
     calculation: int,
-    cause: str,
+    replaces: Replaced | None,
 ) -> bytes:
-    """The value of the record. Ids are null where there is no event to derive them from."""
+    """The value of the record. Ids are null where there is no event to derive them from; a recalculation replaces another."""
     fine_weight_mg = entitlement.fine_weight_mg
+    replaced = {} if replaces is None else {"replaces": replaces.model_dump()}
     return orjson.dumps(
         {
             "entitlement_id": None if entitlement_id is None else str(entitlement_id),
@@ -48,7 +50,7 @@ def entitlement_bytes(
             "lot_id": sale.lot_id,
             "revision": sale.revision,
             "calculation": calculation,
-            "cause": cause,
+            "cause": "sale" if replaces is None else "recalculation",
             "sale": {"source": event.source, "id": event.id, "hash": event.hash},
             "stage": sale.stage,
             "sold_on": sale.sold_on.isoformat(),
@@ -64,6 +66,7 @@ def entitlement_bytes(
             ],
             "premiums": [_premium(premium) for premium in entitlement.premiums],
             "explanation": [{"step": step.step, "rule": step.rule, "values": step.values} for step in entitlement.explanation],
+            **replaced,
         },
         option=orjson.OPT_SORT_KEYS,
     )

@@ -1,6 +1,6 @@
 """What becomes of one record of `gold.sales.v1`.
 
-Goal: the worker, and `premia calculate`, ask one pure function, and every record gets exactly one answer: an
+Goal: the worker, recalculations and `premia calculate` ask one pure function, and every record gets exactly one answer: an
 entitlement's bytes, or a code with the field at fault. Never an exception, whatever the bytes are.
 Method: headers, value, contract, headers against value; then the signature, where the refiner must sign; then the
 calculation; then the limits of what the ledger can hold, so that no entitlement of ours can stop it.
@@ -17,7 +17,7 @@ from uuid import UUID
 from schemas.canonical_json import NotCanonicalError, canonical_json_of_checked
 from schemas.cloudevents import CloudEventAttributes, HeaderFault, from_headers, time_text
 from schemas.contract import FieldFault
-from schemas.entitlement import ENTITLEMENT_BYTES_MAX, ENTITLEMENT_TYPE
+from schemas.entitlement import ENTITLEMENT_BYTES_MAX, ENTITLEMENT_TYPE, Replaced
 from schemas.gold_sale import SALE_TYPE, ParsedSale, parse_sale, sale_hash, sent_object
 from schemas.identifiers import INTEGER_MAX, is_id
 from schemas.identity import entitlement_id
@@ -96,26 +96,39 @@ class Rejected:
 
 def decide(record: SaleRecord, registry: Registry) -> Calculated | Rejected:
     """Decide about one record. Pure: the same record and registry give the same answer."""
+    return _decided(record, registry, replaces=None)
+
+
+def recalculate(record: SaleRecord, registry: Registry, replaces: Replaced) -> Calculated | Rejected:
+    """Calculate an accepted sale again, as the calculation after the one that it replaces. As pure as `decide`.
+
+    Its signature is not looked at again: it was good when the sale was accepted, and its key may be gone from this registry.
+    """
+    return _decided(record, registry, replaces)
+
+
+def _decided(record: SaleRecord, registry: Registry, replaces: Replaced | None) -> Calculated | Rejected:
     attributes = from_headers(record.headers)
     parsed = parse_sale(record.value)
     fault = _fault(attributes, parsed, record.key)
     if fault is not None or isinstance(attributes, HeaderFault) or isinstance(parsed, FieldFault):
         assert fault is not None, "what could not be read is a fault"
         return _rejected(Rejection(RejectionCode.SCHEMA_INVALID, *fault), record, attributes)
-    unsigned = _unsigned(attributes, parsed, registry)
+    unsigned = _unsigned(attributes, parsed, registry) if replaces is None else None
     if unsigned is not None:
         return _rejected(unsigned, record, attributes)
     sale = calculating_sale(parsed.sale)
     entitlement = calculate(sale, registry, attributes.time.date())
     if isinstance(entitlement, Rejection):
         return _rejected(entitlement, record, attributes)
+    calculation = 0 if replaces is None else replaces.calculation + 1
     id_ = entitlement_id(
         sale_source=attributes.source,
         sale_id=attributes.id,
         sale_hash=parsed.sale_hash,
         registry_version=registry.version,
         scheme_versions=[f"{premium.scheme.id}@{premium.scheme.version}" for premium in entitlement.premiums],
-        calculation=0,
+        calculation=calculation,
     )
     value = entitlement_bytes(
         sale,
@@ -123,8 +136,8 @@ def decide(record: SaleRecord, registry: Registry) -> Calculated | Rejected:
         event=SaleEvent(attributes.source, attributes.id, parsed.sale_hash),
         entitlement_id=id_,
         registry_version=registry.version,
-        calculation=0,
-        cause="sale",
+        calculation=calculation,
+        replaces=replaces,
     )
     rejection = _beyond_the_ledger(entitlement, value)
     if rejection is not None:
@@ -148,7 +161,7 @@ def preview(value: bytes, registry: Registry, published_on: date) -> bytes | Rej
         entitlement_id=None,
         registry_version=registry.version,
         calculation=0,
-        cause="sale",
+        replaces=None,
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -19,7 +21,7 @@ import pytest
 
 from premia.commands.migrate import bring_up_to_date
 from premia.local.ports import choose_ports
-from tests.integration.premium_calculator.programme import create_topics
+from tests.integration.premium_calculator.programme import ACTORS, create_topics, token_of
 from tests.integration.premium_calculator.worker_process import WorkerProcess
 
 ROOT: Final = Path(__file__).resolve().parents[3]
@@ -51,9 +53,12 @@ def ledger_url(premia_environment: dict[str, str], tmp_path_factory: pytest.Temp
 
 
 @pytest.fixture(scope="module")
-def brokers(module_kafka: str, ledger_url: str) -> Iterator[str]:
-    """Brokers with topics, a running ledger and a running calculator, which waits for a registry."""
-    with WorkerProcess(module_kafka):
+def brokers(module_kafka: str, ledger_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Brokers with topics, a running ledger and a running calculator, which waits for a registry and knows the actors."""
+    tokens = tmp_path_factory.mktemp("actors") / "tokens.json"
+    tokens.write_text(json.dumps({actor: hashlib.sha256(token_of(actor).encode()).hexdigest() for actor in ACTORS}))
+    with WorkerProcess(module_kafka, tokens=tokens) as calculator, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREMIA_CALCULATOR_URL", calculator.url)
         yield module_kafka
 
 

@@ -15,8 +15,9 @@ from schemas.cloudevents import CloudEventAttributes
 from schemas.dead_letter import ORIGIN
 from schemas.gold_sale import SALE_TYPE
 from schemas.message import Message
+from schemas.registry import Programme
 from schemas.registry_log import plan_apply
-from schemas.registry_snapshot import LoadedRegistry, RegistrySnapshot
+from schemas.registry_snapshot import LoadedRegistry, RegistrySnapshot, registry_snapshot
 from schemas.topics import ENTITLEMENTS, SALES, SALES_DEAD
 from services.runtime.kafka import publish, start_producer
 from services.runtime.topic_log import open_log
@@ -24,6 +25,22 @@ from tests.integration.command import premia
 from tests.unit.premium_calculator import programme
 
 AT: Final = datetime(2025, 3, 20, 12, tzinfo=UTC)
+ACTORS: Final = {"ana": ["prepare"], "bruno": ["approve"], "diego": ["prepare", "approve"], "carla": ["accounts"]}
+PROGRAMME: Final = Programme.model_validate(
+    {"id": "demo", "name": "Demo", "actors": [{"id": id_, "name": id_, "roles": roles} for id_, roles in ACTORS.items()]}
+)
+
+
+def token_of(actor: str) -> str:
+    """The token that an actor of the programme sends."""
+    return f"token of {actor}"
+
+
+def with_rate(amount: str) -> RegistrySnapshot:
+    """The programme with its actors, and another rate of the scheme gram."""
+    base = programme.snapshot()
+    changed = programme.scheme(rate={"kind": "per_mass", "amount": amount, "unit": "GRM"})
+    return registry_snapshot(PROGRAMME, base.organizations, {**base.schemes, changed.record_id: changed})
 
 
 async def create_topics(brokers: str) -> None:

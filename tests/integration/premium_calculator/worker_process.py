@@ -27,13 +27,20 @@ CONTROL: Final = "tests.integration.premium_calculator.commit_before_delivery"
 class WorkerProcess:
     """One worker. Ended with the `with` block, however that ends."""
 
-    def __init__(self, brokers: str, *, instance: str = "0", module: str = CALCULATOR) -> None:
+    def __init__(
+        self, brokers: str, *, instance: str = "0", module: str = CALCULATOR, tokens: Path = Path("nobody-may-act.json")
+    ) -> None:
         self._brokers = brokers
+        self._tokens = tokens
         self._instance = instance
         self._module = module
         self._process: subprocess.Popen[bytes] | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  closed with the process
         self.port = _free_port()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> WorkerProcess:
         self._process = subprocess.Popen(
@@ -45,6 +52,7 @@ class WorkerProcess:
                 **os.environ,
                 "KAFKA_BOOTSTRAP_SERVERS": self._brokers,
                 "PREMIA_CALCULATOR_HTTP": f"127.0.0.1:{self.port}",
+                "PREMIA_ACTOR_TOKENS": str(self._tokens),
                 "PREMIA_INSTANCE": self._instance,
             },
         )
@@ -88,7 +96,7 @@ class WorkerProcess:
     def get(self, path: str) -> tuple[int, str]:
         """Status and body of its HTTP; 0 while nobody listens."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+            with urllib.request.urlopen(self.url + path, timeout=5) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
