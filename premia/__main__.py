@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "organization": ("premia.commands.organization", "organization", "Show what one organization earned and was paid."),
     "payouts": ("premia.commands.payouts", "payouts", "List settlement cycles and payouts, approve them."),
     "publish": ("premia.commands.publish", "publish", "Publish sales from files."),
+    "recalculate": ("premia.commands.recalculate", "recalculate", "Calculate lots again that the registry changed."),
     "registry": ("premia.commands.registry", "registry", "Apply a programme's registry and schemes."),
     "schemes": ("premia.commands.schemes", "schemes", "Check, show and compare schemes, the terms of premiums."),
     "schema": ("premia.commands.schema", "schema", "Say how the contracts differ from a release."),

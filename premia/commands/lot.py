@@ -17,6 +17,7 @@ import orjson
 
 from premia.amounts import grouped, plain, unit_name
 from premia.database import reader
+from services.ledger.domain.entitlement import Cause
 from services.ledger.use_cases.lot_story import LotStory, StoryRevision, StoryTransfer, find_lots, lot_story
 
 EXIT_UNKNOWN: Final = 2
@@ -66,7 +67,7 @@ def _lines(story: LotStory) -> Iterator[str]:
             f" · {_outcome(revision)}"
         )
         yield (
-            f"  sale {revision.sale_id} at {revision.origin}, effective {revision.effective_on}, recorded"
+            f"  {_from(revision)} {revision.sale_id} at {revision.origin}, effective {revision.effective_on}, recorded"
             f" {revision.recorded_at:%Y-%m-%d %H:%M:%S} UTC"
         )
         if entitlement["fine_weight_g"] is not None:
@@ -83,6 +84,10 @@ def _lines(story: LotStory) -> Iterator[str]:
 
 def _calculation(revision: StoryRevision) -> str:
     return f", calculation {revision.calculation}" if revision.calculation else ""
+
+
+def _from(revision: StoryRevision) -> str:
+    return "sale" if revision.cause == Cause.SALE else "recalculated from sale"
 
 
 def _outcome(revision: StoryRevision) -> str:

@@ -155,11 +155,10 @@ async def _scope(conn: Connection, about: Traced) -> _Scope:
 def _sale(row: Record) -> list[TraceEvent]:
     lot = f"{row['refiner_id']}/{row['lot_id']}"
     entitlement = orjson.loads(row["value"])
-    cause = "sale" if row["cause"] == "sale" else "recalculation"
     said = TraceEvent(
         on=row["effective_on"],
         at=row["recorded_at"],
-        what=cause,
+        what=row["cause"],
         text=f"{lot} revision {row['revision']} ({entitlement['stage']}), sale {row['sale_id']} at {row['origin']}",
         details={
             "refiner_id": row["refiner_id"],
