@@ -4,8 +4,9 @@ Goal: a treasurer can redo every sum with a pencil, and every figure leads to wh
 leaf of the ledger. This JSON is stored, hashed, put on record, attached to the PDF, and what all other forms are made from.
 Method: one posting for each leaf of the ledger that moved the payee's premiums, with the calculation as data; one balance for
 each currency. Amounts are decimal strings with exactly the currency's minor digits, weights in grams with three decimals.
-Refuses: a statement whose sums do not redo. Postings must sum to premiums and adjustments; opening + premiums + adjustments -
-deductions - transferred + returned must be the closing balance, which its breakdown and the ledger must both give.
+Refuses: a statement whose sums do not redo. Postings and corrections must sum to premiums and adjustments; opening + premiums +
+adjustments + exchanged - deductions - transferred + returned must be the closing balance, which its breakdown and the ledger
+must both give.
 Source: design, section 7 and invariant 9.
 """
 
@@ -26,6 +27,7 @@ from schemas.decimals import Amount, ComputedFineness, NonNegativeDecimal, Price
 from schemas.entitlement import EntitlementStatus, Role, Step
 from schemas.gold_sale import Stage
 from schemas.identifiers import Counting, CountingFromZero, Country, Id, IsoDate, SchemeVersion, Text
+from schemas.ledger_command import ExchangeRate
 from schemas.payee_state import PayeeState
 from schemas.registry import Contact, TaxId
 from schemas.scheme import Rate
@@ -183,6 +185,32 @@ class DeductionEntry(LedgerEntry):
     reason: Text
 
 
+class CorrectionEntry(Contract):
+    """What the programme corrected or opened by the decision of two persons: signed, in the currency of its balance."""
+
+    on: IsoDate
+    amount: Amount
+    leaf_index: CountingFromZero
+    kind: Literal["opened", "corrected"]
+    reason_code: Code
+    scheme_id: Id
+    payer_id: Id
+
+
+class ExchangedEntry(Contract):
+    """Money that was changed into the balance's currency (above zero) or out of it, and what it was on the other side.
+
+    `rate` is the price of one unit of the sold currency in the bought one.
+    """
+
+    on: IsoDate
+    amount: Amount
+    leaf_index: CountingFromZero
+    other_currency: Currency
+    other_amount: Amount
+    rate: ExchangeRate
+
+
 class HoldEntry(Contract):
     """Money on hold, and what it waits for. `values` fill the code's sentence (a document's number, a date)."""
 
@@ -224,6 +252,9 @@ class StatementBalance(Contract):
     premiums_year_to_date: Amount
     transferred_year_to_date: Amount
     minimum_payout: NonNegativeDecimal | None = None
+    exchanged: Amount | None = None
+    corrections: Annotated[tuple[CorrectionEntry, ...], Field(max_length=ENTRIES_MAX)] = ()
+    exchanges: Annotated[tuple[ExchangedEntry, ...], Field(max_length=ENTRIES_MAX)] = ()
     deductions: Annotated[tuple[DeductionEntry, ...], Field(max_length=ENTRIES_MAX)] = ()
     transfers: Annotated[tuple[TransferredEntry, ...], Field(max_length=ENTRIES_MAX)] = ()
     returns: Annotated[tuple[ReturnedEntry, ...], Field(max_length=ENTRIES_MAX)] = ()
@@ -241,10 +272,15 @@ class StatementBalance(Contract):
             stated: str = getattr(self, total)
             if minor(stated) != sum(minor(entry.amount) for entry in entries):
                 refuse_member("sum", f"is not the sum of its entries: {stated}", total)
-        moved = minor(self.premiums) + minor(self.adjustments) - minor(self.deducted)
+        exchanged = 0 if self.exchanged is None else minor(self.exchanged)
+        if exchanged != sum(minor(entry.amount) for entry in self.exchanges):
+            refuse_member("sum", f"is not the sum of its entries: {self.exchanged}", "exchanged")
+        moved = minor(self.premiums) + minor(self.adjustments) + exchanged - minor(self.deducted)
         closing = minor(self.opening) + moved - minor(self.transferred) + minor(self.returned)
         if minor(self.closing) != closing:
-            refuse_member("sum", "is not opening + premiums + adjustments - deducted - transferred + returned", "closing")
+            refuse_member(
+                "sum", "is not opening + premiums + adjustments + exchanged - deducted - transferred + returned", "closing"
+            )
         _require_breakdown(self)
         return self
 
@@ -321,6 +357,10 @@ def _entries(balance: StatementBalance) -> tuple[LedgerEntry, ...]:
     return (*balance.transfers, *balance.returns, *balance.deductions)
 
 
+def _all_entries(balance: StatementBalance) -> tuple[LedgerEntry | CorrectionEntry | ExchangedEntry, ...]:
+    return (*_entries(balance), *balance.corrections, *balance.exchanges)
+
+
 def _require_breakdown(balance: StatementBalance) -> None:
     minor = _minor_of(balance.currency)
     parts = balance.breakdown
@@ -351,7 +391,7 @@ def _require_leaves_below(statement: Statement) -> None:
         if posting.leaf_index >= statement.tree_size:
             refuse_member("leaf", "lies beyond the tree that the statement was made at", "postings", row, "leaf_index")
     for row, balance in enumerate(statement.balances):
-        for entry in _entries(balance):
+        for entry in _all_entries(balance):
             if entry.leaf_index >= statement.tree_size:
                 refuse_member("leaf", "has a leaf beyond the tree that the statement was made at", "balances", row)
 
@@ -378,5 +418,7 @@ def _require_postings_sum_up(statement: Statement) -> None:
                 for line in posting.lines
                 if line.currency == balance.currency and line.counts_as == counts_as
             )
+            if counts_as == "adjustment":
+                total += sum(minor(entry.amount) for entry in balance.corrections)
             if total != minor(getattr(balance, field)):
                 refuse_member("sum", "is not the sum of its lines", "balances", row, field)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -26,6 +27,9 @@ def organization(organization_id: str, *, all_lots: bool, as_json: bool) -> None
     click.echo(click.style(f"{who['name']}  ({who['id']}, {who['country']}, {who['kind'].replace('_', ' ')})", bold=True))
     for currency, row in found["currencies"].items():
         click.echo(f"  earned        {money(row['earned'], currency):>20}")
+        for name in ("corrected", "exchanged"):
+            if Decimal(row[name]):
+                click.echo(f"  {name}     {money(row[name], currency):>20}")
         click.echo(f"  transferred   {money(row['transferred'], currency):>20}")
         click.echo(f"  on its way    {money(row['in_transit'], currency):>20}")
         click.echo(f"  next cycle    {money(row['next_cycle'], currency):>20}")

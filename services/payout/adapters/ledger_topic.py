@@ -2,13 +2,14 @@
 
 Goal: what crosses the wire becomes our own types once, here.
 Method: the event's type says what a record is. Of a transaction only what payout uses is taken out: what it moved on accounts
-payable and in_transit, and premium deltas; its bytes are kept whole, because statements quote and prove them.
+payable and in_transit, and open items; its bytes are kept whole, because statements quote and prove them.
 Refuses: UnreadableLedgerMessageError, which stops the consumer: inside there is no skipping.
 Source: schemas/ledger_command.py, schemas/ledger_transaction.py.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -42,6 +43,10 @@ SOURCE: Final = "/payout"
 E12_PER_MILLIGRAM: Final = 10**9  # weights have three decimals, so nothing is lost
 _PAYEES: Final = frozenset({OwnerKind.ORG, OwnerKind.FUND})
 _OWED: Final = frozenset({Purpose.PAYABLE, Purpose.IN_TRANSIT})
+# Kinds whose postings on payable are money to be paid, or less of it; those of a payment move what items there are.
+_MAKING_ITEMS: Final = frozenset(
+    {TransactionKind.PREMIUM, TransactionKind.OPENED, TransactionKind.CORRECTED, TransactionKind.EXCHANGED}
+)
 _Value = TypeVar("_Value")
 
 
@@ -56,19 +61,30 @@ class Posting:
 
 
 @dataclass(frozen=True, slots=True)
-class PremiumDelta:
-    """A premium posted for, or taken back from, an organization; `position` is that of its posting."""
+class ItemDelta:
+    """Money posted for, or taken back from, an organization under one scheme by one payer; `position` is that of its posting.
+
+    What was opened, corrected or exchanged is of no lot.
+    """
 
     position: int
     scheme_id: str
     payer_id: str
-    role: str
     currency: str
     amount_minor: int
-    refiner_id: str
-    lot_id: str
-    revision: int
-    stage: str
+    role: str | None
+    refiner_id: str | None
+    lot_id: str | None
+    revision: int | None
+    stage: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Clearing:
+    """By how much less of a booking is open in suspense."""
+
+    booking_key: str
+    amount_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +104,11 @@ class ReadTransaction:
     stage: str | None
     gold_mg: int | None
     command_id: UUID | None
+    command: str | None
+    reservation_id: UUID | None
     postings: tuple[Posting, ...]
-    deltas: tuple[PremiumDelta, ...]
+    deltas: tuple[ItemDelta, ...]
+    clearings: tuple[Clearing, ...]
     leaf: bytes
 
 
@@ -139,14 +158,15 @@ def ledger_amount_minor(text: str, currency: str) -> int:
 def _transaction(leaf: LedgerTransaction, value: bytes) -> ReadTransaction:
     cause = leaf.cause
     lot = cause if isinstance(cause, EntitlementCause) else None
+    command = cause if isinstance(cause, CommandCause) else None
     postings: list[Posting] = []
-    deltas: list[PremiumDelta] = []
+    deltas: list[ItemDelta] = []
     if leaf.subject.kind in _PAYEES:
         for transfer in leaf.transfers:
             for posting in _owed(leaf, transfer, len(postings)):
                 postings.append(posting)
-                if leaf.kind is TransactionKind.PREMIUM:
-                    deltas.append(_delta(transfer, posting))
+                if leaf.kind in _MAKING_ITEMS and posting.purpose == Purpose.PAYABLE:
+                    deltas.append(_delta(leaf, transfer, posting))
     return ReadTransaction(
         leaf_index=leaf.leaf_index,
         transaction_id=leaf.transaction_id,
@@ -162,11 +182,22 @@ def _transaction(leaf: LedgerTransaction, value: bytes) -> ReadTransaction:
         gold_mg=None
         if leaf.gold is None
         else _milligrams(leaf.gold.fine_weight_g) - _milligrams(leaf.gold.previous_fine_weight_g),
-        command_id=cause.command_id if isinstance(cause, CommandCause) else None,
+        command_id=None if command is None else command.command_id,
+        command=None if command is None else command.command,
+        reservation_id=None if command is None else command.reservation_id,
         postings=tuple(postings),
         deltas=tuple(deltas),
+        clearings=() if command is None else _clearings(command),
         leaf=value,
     )
+
+
+def _clearings(cause: CommandCause) -> tuple[Clearing, ...]:
+    """One for each booking, also where a correction clears one by several lines."""
+    total: Counter[str] = Counter()
+    for part in cause.clears:
+        total[part.booking_key] += part.amount_minor
+    return tuple(Clearing(booking_key, amount_minor) for booking_key, amount_minor in total.items())
 
 
 def _milligrams(grams: str) -> int:
@@ -183,25 +214,28 @@ def _owed(leaf: LedgerTransaction, transfer: Transfer, position: int) -> list[Po
     return found
 
 
-def _delta(transfer: Transfer, posting: Posting) -> PremiumDelta:
+def _delta(leaf: LedgerTransaction, transfer: Transfer, posting: Posting) -> ItemDelta:
     scope = transfer.scope
     if scope is None:
-        raise ValueError("a premium's transfer without its scope")
-    return PremiumDelta(
+        raise ValueError("a payable's transfer without its scope")
+    if leaf.kind is TransactionKind.PREMIUM:
+        for field in ("role", "refiner_id", "lot_id", "revision", "stage"):
+            _said(getattr(scope, field), field)
+    return ItemDelta(
         position=posting.position,
         scheme_id=_said(scope.scheme_id, "scheme_id"),
         payer_id=_said(scope.payer_id, "payer_id"),
-        role=_said(scope.role, "role"),
         currency=posting.currency,
         amount_minor=posting.amount_minor,
-        refiner_id=_said(scope.refiner_id, "refiner_id"),
-        lot_id=_said(scope.lot_id, "lot_id"),
-        revision=_said(scope.revision, "revision"),
-        stage=_said(scope.stage, "stage"),
+        role=scope.role,
+        refiner_id=scope.refiner_id,
+        lot_id=scope.lot_id,
+        revision=scope.revision,
+        stage=scope.stage,
     )
 
 
 def _said(value: _Value | None, field: str) -> _Value:
     if value is None:
-        raise ValueError(f"a premium's transfer does not say its {field}")
+        raise ValueError(f"a payable's transfer does not say its {field}")
     return value

@@ -33,17 +33,18 @@ class OrderState(StrEnum):
 
 
 _S = OrderState
+# A person may clear a booking in suspense against any payment whose money is set aside, or against one that was made.
 NEXT: Final[dict[OrderState, frozenset[OrderState]]] = {
-    _S.RESERVING: frozenset({_S.RESERVED, _S.VOIDING, _S.VOIDED}),
-    _S.RESERVED: frozenset({_S.APPROVED, _S.VOIDING}),
-    _S.APPROVED: frozenset({_S.SENDING, _S.VOIDING}),
+    _S.RESERVING: frozenset({_S.RESERVED, _S.VOIDING, _S.VOIDED, _S.SETTLED}),
+    _S.RESERVED: frozenset({_S.APPROVED, _S.VOIDING, _S.SETTLED}),
+    _S.APPROVED: frozenset({_S.SENDING, _S.VOIDING, _S.SETTLED}),
     _S.SENDING: frozenset({_S.SENT}),
-    _S.SENT: frozenset({_S.ACCEPTED, _S.REJECTED, _S.BOOKED}),
-    _S.ACCEPTED: frozenset({_S.REJECTED, _S.BOOKED}),
+    _S.SENT: frozenset({_S.ACCEPTED, _S.REJECTED, _S.BOOKED, _S.SETTLED}),
+    _S.ACCEPTED: frozenset({_S.REJECTED, _S.BOOKED, _S.SETTLED}),
     _S.BOOKED: frozenset({_S.SETTLED, _S.RETURNING}),
-    _S.SETTLED: frozenset({_S.RETURNING}),
-    _S.REJECTED: frozenset({_S.VOIDED}),
-    _S.VOIDING: frozenset({_S.VOIDED}),
+    _S.SETTLED: frozenset({_S.RETURNING, _S.RETURNED}),
+    _S.REJECTED: frozenset({_S.VOIDED, _S.SETTLED}),
+    _S.VOIDING: frozenset({_S.VOIDED, _S.SETTLED}),
     _S.VOIDED: frozenset(),
     _S.RETURNING: frozenset({_S.RETURNED}),
     _S.RETURNED: frozenset(),

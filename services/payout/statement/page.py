@@ -16,7 +16,7 @@ from typing import Final
 
 from schemas.explanation_text import without_premium
 from schemas.locale_figures import NO_BREAK_SPACE
-from schemas.statement import SchemeTerms, Statement, StatementBalance, StatementLine, StatementPosting
+from schemas.statement import ExchangedEntry, SchemeTerms, Statement, StatementBalance, StatementLine, StatementPosting
 from services.payout.statement.formula import formula, step_values
 from services.payout.statement.locale_text import LocaleText
 from services.payout.statement.sentences import (
@@ -25,8 +25,10 @@ from services.payout.statement.sentences import (
     adjustment_paragraph,
     assay_note,
     complaints_paragraph,
+    correction_paragraph,
     disclaimer,
     document_label,
+    exchange_paragraph,
     fund_sentence,
     hold_sentence,
     on_the_way_sentence,
@@ -187,8 +189,13 @@ def _money_page(statement: Statement, balance: StatementBalance, text: LocaleTex
     currency = balance.currency
     schemes = _schemes_of(statement, currency)
     lots = _lot_groups(statement, balance, text)
-    adjustments = tuple(
-        adjustment_paragraph(posting, line, statement, balance, text) for posting, line in adjustment_lines(statement, balance)
+    adjustments = (
+        *(
+            adjustment_paragraph(posting, line, statement, balance, text)
+            for posting, line in adjustment_lines(statement, balance)
+        ),
+        *(correction_paragraph(entry, statement, currency, text) for entry in balance.corrections),
+        *(exchange_paragraph(entry, statement, currency, text) for entry in balance.exchanges),
     )
     returns = tuple(return_paragraph(entry, statement, currency, text) for entry in balance.returns)
     return MoneyPage(
@@ -238,6 +245,7 @@ def _summary(statement: Statement, balance: StatementBalance, text: LocaleText) 
     movements = [
         *((entry.on, entry.leaf_index, "-", "Transferido el", entry.amount, -1) for entry in balance.transfers),
         *((entry.on, entry.leaf_index, "+", "Devuelto por el banco el", entry.amount, 1) for entry in balance.returns),
+        *((entry.on, entry.leaf_index, *_exchange_label(entry, text), entry.amount, 1) for entry in balance.exchanges),
     ]
     deductions = [
         SumRow("-", f"Deducción del {text.day_in(statement.year, entry.on)}: {entry.reason}", signed(entry.amount, -1))
@@ -255,6 +263,11 @@ def _summary(statement: Statement, balance: StatementBalance, text: LocaleText) 
         ),
         SumRow("=", f"SALDO FINAL al {text.day(statement.period_to)}", text.amount(balance.closing, currency), is_total=True),
     )
+
+
+def _exchange_label(entry: ExchangedEntry, text: LocaleText) -> tuple[str, str]:
+    other = text.currency_code(entry.other_currency)
+    return ("+", f"Cambiado de {other} el") if Decimal(entry.amount) > 0 else ("-", f"Cambiado a {other} el")
 
 
 def _closing(balance: StatementBalance, text: LocaleText) -> tuple[SumRow, ...]:

@@ -14,8 +14,11 @@ from typing import Final
 
 from schemas import explanation_text
 from schemas.explanation_text import assay_sentence, floor_sentence, stage_word, status_word, step_of
+from schemas.ledger_words import RateSide
 from schemas.payee_state import PayeeState
 from schemas.statement import (
+    CorrectionEntry,
+    ExchangedEntry,
     HoldEntry,
     ReturnedEntry,
     SchemeTerms,
@@ -52,6 +55,8 @@ _CHANGES: Final = {
     "without_premium": ("lote sin prima", "lotes sin prima"),
     "cancelled": ("lote anulado", "lotes anulados"),
 }
+
+_RATE_SIDES: Final = {RateSide.BID: "de compra", RateSide.ASK: "de venta", RateSide.MID: "medio"}
 
 _RETURN_REASONS: Final = {
     "AC01": "el número de cuenta no es correcto",
@@ -178,7 +183,7 @@ def _kind_of_change(posting: StatementPosting, lines: list[StatementLine]) -> st
 
 
 def _corrections(statement: Statement, balance: StatementBalance, text: LocaleText) -> list[str]:
-    number = len(adjustment_lines(statement, balance))
+    number = len(adjustment_lines(statement, balance)) + len(balance.corrections)
     if not number:
         return []
     joined = "de" if number == 1 else "que suman"
@@ -220,6 +225,27 @@ def adjustment_paragraph(
     now = _weight_and_amount(posting.own_fine_weight_g, line.amount, line, text)
     told = f"Antes {before}; ahora {now}; diferencia {text.signed_amount(line.posted, line.currency)}."
     return f"Lote {posting.lot_id}, ya liquidado antes. {cause} {told} {_consequence(line, balance)} {_leaf(posting, text)}"
+
+
+def correction_paragraph(entry: CorrectionEntry, statement: Statement, currency: str, text: LocaleText) -> str:
+    """What the programme itself changed, when, by how much, and why."""
+    day = text.day_in(statement.year, entry.on)
+    amount = text.signed_amount(entry.amount, currency)
+    what = "anotó un saldo de apertura" if entry.kind == "opened" else "corrigió su saldo"
+    posting = f"{text.word('posting').capitalize()} {entry.leaf_index}."
+    return f"El {day} el programa {what}: {amount} (motivo {entry.reason_code}), por decisión de dos personas. {posting}"
+
+
+def exchange_paragraph(entry: ExchangedEntry, statement: Statement, currency: str, text: LocaleText) -> str:
+    """What was changed into what, at which rate, of whom and of which day."""
+    this, other = (entry.amount.removeprefix("-"), currency), (entry.other_amount, entry.other_currency)
+    sold, bought = (other, this) if Decimal(entry.amount) > 0 else (this, other)
+    rate = entry.rate
+    quoted = f"{_RATE_SIDES[rate.side]} de {rate.source} del {text.day_in(statement.year, rate.on)}"
+    return (
+        f"El {text.day_in(statement.year, entry.on)} se cambiaron {text.money(*sold)} por {text.money(*bought)},"
+        f" a {text.plain(rate.value)} (tipo {quoted}). {text.word('posting').capitalize()} {entry.leaf_index}."
+    )
 
 
 def _weight_and_amount(weight: str | None, amount: str, line: StatementLine, text: LocaleText) -> str:

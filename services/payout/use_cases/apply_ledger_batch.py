@@ -3,7 +3,8 @@
 Goal: payout's view of the ledger is complete, in order and never contradicts itself; decisions follow from it at once.
 Method: new transactions are stored with their bytes, what they moved and the open items they made; the unbroken runs are
 extended. Then the commands that are complete now (their outcome is here, and so is the transaction that it names, whichever
-came first) move their orders, and a premium taken back voids what was not sent yet. All in the consumer's SQL transaction.
+came first) move their orders, and so does what a person cleared; money taken back voids what was not sent yet. All in the
+consumer's SQL transaction.
 Refuses: another content for a leaf or an outcome that is known (ContradictingLedgerError): the consumer stops.
 Source: design, sections 3 and 7.
 """
@@ -19,6 +20,7 @@ from services.payout.adapters.ledger_topic import ReadOutcome, ReadTransaction
 from services.payout.errors import ContradictingLedgerError
 from services.payout.registry_view import RegistryView
 from services.payout.use_cases.complete_commands import CompletedCommand, complete_commands
+from services.payout.use_cases.follow_clearings import follow_clearings
 from services.payout.use_cases.take_turn import take_turn
 from services.payout.use_cases.void_orders import void_orders_of_corrected_payees
 
@@ -64,6 +66,7 @@ async def apply_ledger_batch(
         await _store_transactions(conn, transactions)
     await _store_outcomes(conn, outcomes, now)
     await complete_commands(conn, await _complete(conn, transactions, outcomes), registry=registry, now=now)
+    await follow_clearings(conn, transactions, now)
     corrected = {
         (entry.subject_kind, entry.subject_id, delta.currency)
         for entry in transactions
@@ -134,13 +137,13 @@ async def _store_transactions(conn: Connection, transactions: list[ReadTransacti
         schema_name="payout",
         columns=[
             "leaf_index", "transaction_id", "subject_kind", "subject_id", "subject_number", "kind", "effective_on",
-            "refiner_id", "lot_id", "revision", "stage", "gold_mg", "command_id", "leaf",
+            "refiner_id", "lot_id", "revision", "stage", "gold_mg", "command_id", "reservation_id", "leaf",
         ],
         records=[
             (
                 entry.leaf_index, entry.transaction_id, entry.subject_kind, entry.subject_id, entry.subject_number, entry.kind,
                 entry.effective_on, entry.refiner_id, entry.lot_id, entry.revision, entry.stage, entry.gold_mg,
-                entry.command_id, entry.leaf,
+                entry.command_id, entry.reservation_id, entry.leaf,
             )
             for entry in transactions
         ],
@@ -178,6 +181,16 @@ async def _store_transactions(conn: Connection, transactions: list[ReadTransacti
             for delta in entry.deltas
         ],
     )  # fmt: skip
+    await conn.copy_records_to_table(
+        "booking_clearing",
+        schema_name="payout",
+        columns=["leaf_index", "booking_key", "amount_minor"],
+        records=[
+            (entry.leaf_index, clearing.booking_key, clearing.amount_minor)
+            for entry in transactions
+            for clearing in entry.clearings
+        ],
+    )
     await conn.execute(EXTEND_TREE)
     subjects = sorted({(entry.subject_kind, entry.subject_id) for entry in transactions})
     await conn.execute(EXTEND_SUBJECTS, [kind for kind, _ in subjects], [id_ for _, id_ in subjects])

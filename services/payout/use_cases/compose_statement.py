@@ -1,7 +1,7 @@
 """Compose one organization's statement of a period from what payout holds.
 
-Goal: a statement that redoes: opening + premiums ± adjustments - deducted - transferred + returned = closing, which is what
-the ledger has as payable and in transit for everything up to the period's end.
+Goal: a statement that redoes: opening + premiums ± adjustments ± exchanged - deducted - transferred + returned = closing, which
+is what the ledger has as payable and in transit for everything up to the period's end.
 Method: a statement is made at a tree size. It contains what took effect by the end of its period, lies in that tree, and stood
 in no earlier statement; so a posting belongs to the later of its own period and the first one that was still open. The closing
 balance is computed twice: from the statement's own entries, and as the sum of all postings; the contract refuses a difference.
@@ -26,13 +26,14 @@ from schemas.fixed_point import fixed_text
 from schemas.ledger_transaction import EntitlementCause, LedgerTransaction, PremiumLine
 from schemas.ledger_words import Purpose, TransactionKind
 from schemas.payee_state import PayeeState
-from schemas.statement import CountsAs, Statement, statement_number
+from schemas.statement import CorrectionEntry, CountsAs, ExchangedEntry, Statement, statement_number
 from services.payout.adapters.ledger_topic import ledger_amount_minor
 from services.payout.bank.amount import amount_text
 from services.payout.domain.closing import Closing, ClosingStates, ItemKey, OrderProgress, Taking, closing_states
 from services.payout.domain.settlement import OpenItem, Payee
 from services.payout.errors import RefusalCode, Refused
 from services.payout.registry_view import RegistryView
+from services.payout.statement.balance_entries import correction_entries, exchange_entries
 from services.payout.statement.posting import statement_posting
 from services.payout.use_cases.prepare_cycle import PAYABLE_ACCOUNTS, terms_of
 
@@ -88,10 +89,10 @@ ORDERS: Final = """
     ORDER BY c.settles_on, c.number"""
 # What the ledger did with each order until the end of the period.
 ORDER_STEPS: Final = """
-    SELECT c.order_id, c.command_id, x.kind, x.effective_on, x.leaf_index
-    FROM payout.ledger_command AS c
+    SELECT t.order_id, x.command_id, x.kind, x.effective_on, x.leaf_index
+    FROM payout.attempt AS t
     JOIN payout.payout_order AS o USING (order_id)
-    JOIN payout.ledger_transaction AS x ON x.command_id = c.command_id
+    JOIN payout.ledger_transaction AS x ON x.reservation_id = t.attempt_id
     WHERE o.subject_kind = $1 AND o.subject_id = $2 AND x.leaf_index < $3 AND x.effective_on <= $4"""
 ORDER_ITEMS: Final = """
     SELECT i.order_id, i.leaf_index, i.position FROM payout.order_item AS i JOIN payout.payout_order AS o USING (order_id)
@@ -388,8 +389,11 @@ def _balance(facts: _Facts, postings: Sequence[Mapping[str, Any]], currency: str
     transfers, returns = _movements(facts, currency)
     transferred_minor = sum(ledger_amount_minor(entry["amount"], currency) for entry in transfers)
     returned_minor = sum(ledger_amount_minor(entry["amount"], currency) for entry in returns)
+    corrections, exchanges = _decided(facts, currency)
+    posted["adjustment"] += sum(ledger_amount_minor(entry.amount, currency) for entry in corrections)
+    exchanged_minor = sum(ledger_amount_minor(entry.amount, currency) for entry in exchanges)
     opening_minor = facts.past.closing_minor.get(currency, 0)
-    closing_minor = opening_minor + sum(posted.values()) - transferred_minor + returned_minor
+    closing_minor = opening_minor + sum(posted.values()) + exchanged_minor - transferred_minor + returned_minor
     sums = facts.sums.get(currency)
     nothing = Closing(0, 0, 0, 0, 0, ())
     closing = facts.closing.by_currency.get(currency, nothing)
@@ -416,6 +420,9 @@ def _balance(facts: _Facts, postings: Sequence[Mapping[str, Any]], currency: str
         "premiums_year_to_date": money(_sum_of(sums, "premiums_of_year")),
         "transferred_year_to_date": money(_sum_of(sums, "transferred_of_year")),
         "minimum_payout": None if minimum_minor is None else money(minimum_minor),
+        "exchanged": money(exchanged_minor) if exchanges else None,
+        "corrections": [entry.model_dump() for entry in corrections],
+        "exchanges": [entry.model_dump() for entry in exchanges],
         "transfers": transfers,
         "returns": returns,
         "holds": [
@@ -427,6 +434,18 @@ def _balance(facts: _Facts, postings: Sequence[Mapping[str, Any]], currency: str
             for hold in closing.holds
         ],
     }
+
+
+def _decided(facts: _Facts, currency: str) -> tuple[list[CorrectionEntry], list[ExchangedEntry]]:
+    """Opening balances and corrections of the period in one currency, and exchanges into it or out of it."""
+    corrections: list[CorrectionEntry] = []
+    exchanges: list[ExchangedEntry] = []
+    for row in facts.transactions:
+        if row["kind"] in {TransactionKind.OPENED, TransactionKind.CORRECTED}:
+            corrections += correction_entries(LedgerTransaction.model_validate_json(row["leaf"]), currency)
+        elif row["kind"] == TransactionKind.EXCHANGED:
+            exchanges += exchange_entries(LedgerTransaction.model_validate_json(row["leaf"]), currency)
+    return corrections, exchanges
 
 
 def _movements(facts: _Facts, currency: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -481,7 +500,8 @@ def _paid_again_on(orders: Sequence[_Order], returned: _Order) -> date | None:
 
 def _lots_of(facts: _Facts, keys: Iterable[ItemKey]) -> list[str]:
     wanted = set(keys)
-    return sorted({row["lot_id"] for row in facts.items if (row["leaf_index"], row["position"]) in wanted})
+    items = (row for row in facts.items if (row["leaf_index"], row["position"]) in wanted)
+    return sorted({row["lot_id"] for row in items if row["lot_id"] is not None})
 
 
 def _sum_of(sums: Record | None, name: str) -> int:

@@ -23,7 +23,12 @@ OLDEST_AT_BANK: Final = """
     SELECT min(f.written_at) FROM payout.bank_file AS f
     JOIN payout.attempt AS t USING (file_id) JOIN payout.payout_order AS o USING (order_id)
     WHERE o.state IN ('sending', 'sent', 'accepted')"""
-SUSPENDED: Final = "SELECT code, count(*) AS bookings FROM payout.booking WHERE disposition = 'suspend' GROUP BY code"
+SUSPENDED: Final = """
+    SELECT b.code, count(*) AS bookings FROM payout.booking AS b
+    WHERE b.disposition = 'suspend'
+      AND b.amount_minor > (SELECT coalesce(sum(c.amount_minor), 0) FROM payout.booking_clearing AS c
+                            WHERE c.booking_key = b.booking_key)
+    GROUP BY b.code"""
 
 
 async def measure(conn: Connection, registry: RegistryView, now: datetime) -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 SUMS: Final = """
     SELECT currency,
         coalesce(sum(amount_minor) FILTER (WHERE kind = 'premium'), 0)::bigint AS earned,
+        coalesce(sum(amount_minor) FILTER (WHERE kind IN ('opened', 'corrected')), 0)::bigint AS corrected,
+        coalesce(sum(amount_minor) FILTER (WHERE kind = 'exchanged'), 0)::bigint AS exchanged,
         coalesce(-sum(amount_minor) FILTER (WHERE kind = 'settled' AND purpose = 'in_transit'), 0)::bigint AS settled,
         coalesce(sum(amount_minor) FILTER (WHERE kind = 'returned' AND purpose = 'payable'), 0)::bigint AS returned,
         coalesce(sum(amount_minor) FILTER (WHERE purpose = 'payable'), 0)::bigint AS payable,
@@ -39,7 +41,9 @@ COUNTS: Final = """
         (SELECT count(*) FROM payout.statement) AS statements,
         (SELECT count(*) FROM payout.quarantined_file) AS files_quarantined,
         (SELECT count(*) FROM payout.bank_file WHERE state = 'SENDING') AS files_sending,
-        (SELECT count(*) FROM payout.booking WHERE disposition = 'suspend') AS bookings_suspended,
+        (SELECT count(*) FROM payout.booking AS b WHERE disposition = 'suspend'
+           AND amount_minor > (SELECT coalesce(sum(c.amount_minor), 0) FROM payout.booking_clearing AS c
+                               WHERE c.booking_key = b.booking_key)) AS bookings_suspended,
         (SELECT count(*) FROM payout.ledger_command AS c
          WHERE NOT EXISTS (SELECT FROM payout.command_outcome AS o WHERE o.command_id = c.command_id)) AS commands_open"""
 ORDER_STATES: Final = "SELECT state, count(*) AS orders FROM payout.payout_order GROUP BY state ORDER BY state"
@@ -52,7 +56,7 @@ LATEST_OF_LOTS: Final = """
 ITEM_STATES: Final = """
     SELECT i.refiner_id, i.lot_id, o.state FROM payout.open_item AS i
     LEFT JOIN payout.payout_order AS o USING (order_id)
-    WHERE i.subject_id = $1 ORDER BY i.leaf_index, i.position"""
+    WHERE i.subject_id = $1 AND i.lot_id IS NOT NULL ORDER BY i.leaf_index, i.position"""
 STATEMENTS: Final = """
     SELECT statement_id, subject_id AS organization_id, number, period_from, period_to, tree_size, language, json_sha256,
         pdf_sha256, issued_by, issued_at
@@ -154,6 +158,8 @@ async def _currencies(conn: Connection, outlook: Outlook, organization_id: str |
         due_minor = sum(result.amount_minor for result in outlook.ordered(organization_id) if result.payee.currency == currency)
         currencies[currency] = {
             "earned": amount_text(row["earned"], currency),
+            "corrected": amount_text(row["corrected"], currency),
+            "exchanged": amount_text(row["exchanged"], currency),
             "transferred": amount_text(row["settled"] - row["returned"], currency),
             "returned": amount_text(row["returned"], currency),
             "payable": amount_text(row["payable"], currency),

@@ -22,13 +22,15 @@ import schemes
 from schemas.canonical_json import canonical_json, payload_hash
 from schemas.cloudevents import CloudEventAttributes
 from schemas.identity import derived_id
+from schemas.ledger_correction import CorrectionProposal
 from schemas.message import Message
 from schemas.registry import Organization, PrivateData, Programme, RegistryFile
 from schemas.registry_file import load_schemes
 from schemas.registry_log import plan_apply
 from schemas.registry_snapshot import LoadedRegistry, registry_snapshot
 from schemas.topics import ENTITLEMENTS, LEDGER_COMMANDS, LEDGER_TRANSACTIONS
-from services.ledger.use_cases.post_batch import post_batch
+from services.ledger.adapters.correction_command import command_of
+from services.ledger.use_cases.post_batch import post_batch, post_command
 from services.ledger.use_cases.relay_journal import journal_after
 from services.payout.adapters.bank_intake import BankIntake
 from services.payout.adapters.document_store import read_document
@@ -247,6 +249,21 @@ class Books:
             )  # fmt: skip
         assert not isinstance(verified, Refused), verified
         return proposed.account_id
+
+    async def command(self, record: Any) -> None:
+        """Let somebody else than payout send the ledger a command; payout has not heard of it yet."""
+        async with self.ledger.acquire() as conn, conn.transaction():
+            result = await post_batch(conn, [record])
+        assert result.commands == {"POSTED": 1}, result
+
+    async def correct(self, proposal: dict[str, Any]) -> UUID:
+        """Let two persons correct the ledger. Returns the transaction's id."""
+        command = command_of(CorrectionProposal.model_validate(proposal), proposed_by="ana", approved_by="bruno")
+        async with self.ledger.acquire() as conn, conn.transaction():
+            _, answered = await post_command(conn, command)
+        assert answered.code == "POSTED", answered
+        assert answered.transaction_id is not None
+        return answered.transaction_id
 
     # --- messages -----------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,16 @@ def fault_of(change: Change) -> str:
     return first_fault(caught.value).field
 
 
+CORRECTION = {
+    "on": "2025-03-20", "amount": "1.00", "leaf_index": 4000, "kind": "corrected", "reason_code": "WEIGHED_TWICE",
+    "scheme_id": "sbg", "payer_id": "PAY-01",
+}  # fmt: skip
+EXCHANGE = {
+    "on": "2025-03-20", "amount": "-1.00", "leaf_index": 4000, "other_currency": "PEN", "other_amount": "3.75",
+    "rate": {"value": "3.7525", "source": "SBS", "side": "ask", "on": "2025-03-19"},
+}  # fmt: skip
+
+
 def money(**changes: Any) -> Change:
     def change(fields: dict[str, Any]) -> None:
         fields["balances"][0].update(changes)
@@ -85,6 +95,10 @@ def test_a_statement_that_redoes_is_taken_and_comes_back_the_same_from_its_json(
         (money(ledger_payable="448.23"), "balances.0.ledger_payable"),
         (money(ledger_in_transit="0.01"), "balances.0.ledger_in_transit"),
         (money(holds=[]), "balances.0.breakdown.on_hold"),
+        (money(exchanged="1.00"), "balances.0.exchanged"),
+        (money(exchanges=[EXCHANGE]), "balances.0.exchanged"),
+        (money(exchanges=[EXCHANGE], exchanged="-1.00"), "balances.0.closing"),
+        (money(corrections=[CORRECTION]), "balances.0.adjustments"),
         (parts(available="0.01"), "balances.0.ledger_payable"),
         (parts(scheduled="0.01"), "balances.0.ledger_in_transit"),
         (parts(on_hold="448.2"), "balances.0"),

@@ -290,6 +290,33 @@ def test_deductions_are_rows_of_their_own() -> None:
     assert "- Deducción del 02/03: aporte acordado -10.00" in rows(money(deducted).summary)
 
 
+def test_what_the_programme_corrected_and_exchanged_is_told_with_reason_and_rate() -> None:
+    rate = {"value": "3.7525", "source": "SBS", "side": "ask", "on": "2025-03-19"}
+    decided = with_balance(
+        adjustments="6.10",
+        corrections=[
+            {"on": "2025-03-20", "amount": "10.00", "leaf_index": 4000, "kind": "corrected", "reason_code": "WEIGHED_TWICE",
+             "scheme_id": "sbg", "payer_id": "PAY-01"}
+        ],
+        exchanged="-100.00",
+        exchanges=[
+            {"on": "2025-03-21", "amount": "-100.00", "leaf_index": 4001, "other_currency": "PEN", "other_amount": "375.25",
+             "rate": rate}
+        ],
+        closing="358.22",
+        ledger_payable="358.22",
+        breakdown=balance()["breakdown"] | {"available": "-90.00"},
+    )  # fmt: skip
+    shown = money(decided)
+    assert "± Ajustes de liquidaciones anteriores 6.10" in rows(shown.summary)
+    assert "- Cambiado a PEN el 21/03 -100.00" in rows(shown.summary)
+    assert [plain(text) for text in shown.adjustments[-2:]] == [
+        "El 20/03 el programa corrigió su saldo: +10.00 (motivo WEIGHED_TWICE), por decisión de dos personas. Asiento 4000.",
+        "El 21/03 se cambiaron USD 100.00 por PEN 375.25, a 3.7525 (tipo de venta de SBS del 19/03). Asiento 4001.",
+    ]
+    assert any("dos correcciones que suman 6.10" in notice for notice in notices(decided))
+
+
 HELD = {"code": "HOLD_ACCOUNT_MISSING", "amount": "448.22"}
 
 
