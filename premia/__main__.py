@@ -42,6 +42,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "trace": ("premia.commands.trace", "trace", "Tell the story of a lot, a payout or a statement."),
     "up": ("premia.commands.stack", "up", "Start the local stack."),
     "verify": ("premia.commands.verify", "verify", "Check statements, lots, payouts and the log, offline."),
+    "witness": ("premia.commands.witness", "witness", "Watch a log, and sign what it shows."),
 }
 
 

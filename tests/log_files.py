@@ -51,6 +51,12 @@ def checkpoint(leaves: Sequence[bytes], log: NoteKey, *witnesses: NoteKey, at_un
     return f"{text}\n{log.sign(text)}{''.join(witness.cosign(text, at_unix_s) for witness in witnesses)}"
 
 
+def add_checkpoint_request(old_size: int, leaves: Sequence[bytes], note: str) -> str:
+    """What a log sends to a witness, with the proof that fits (none where none can)."""
+    proof = consistency_proof(old_size, leaves) if old_size <= len(leaves) else []
+    return f"old {old_size}\n{''.join(f'{b64encode(one).decode()}{chr(10)}' for one in proof)}\n{note}"
+
+
 def write_log(folder: Path, leaves: Sequence[bytes], log: NoteKey, *witnesses: NoteKey) -> Path:
     """Write checkpoint, hash tiles and entries. Returns the folder."""
     for number in range(0, len(leaves), WIDTH):

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import NoReturn
 
 from verifier.deviation import Deviation, DeviationCode
-from verifier.merkle import EMPTY_ROOT, HASH_BYTES, ProofError, verify_consistency
+from verifier.merkle import HASH_BYTES, ProofError, verify_consistency
 from verifier.note import Note, Signed, VerifierKey, read_note, verified_signatures
 from verifier.strict import NotStrictError, count_from_text, from_base64, shown
 
@@ -114,8 +114,6 @@ def read_tree_head(note: Note, place: str) -> TreeHead:
         refuse(f"the root, {shown(lines[2])}, {error}")
     if len(root) != HASH_BYTES:
         refuse(f"the root has {len(root)} bytes, a hash has {HASH_BYTES}")
-    if tree_size == 0 and root != EMPTY_ROOT:
-        refuse("the root of no leaves is another one")
     return TreeHead(lines[0], tree_size, root, note.text)
 
 

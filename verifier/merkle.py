@@ -49,8 +49,10 @@ def verify_consistency(old_size: int, old_root: bytes, new_size: int, new_root: 
     if old_size in {0, new_size}:
         if proof:
             raise ProofError("must be empty here")
-        if old_root != (EMPTY_ROOT if old_size == 0 else new_root):
+        if old_size == new_size and old_root != new_root:
             raise ProofError("cannot exist: trees of one size have different roots")
+        if old_size == 0 and old_root != EMPTY_ROOT:
+            raise ProofError("cannot exist: the root of no leaves is another one")
         return
     # An old tree of 2^n leaves is itself a subtree of the new one, and its root the first hash.
     hashes = [old_root, *proof] if old_size & (old_size - 1) == 0 else list(proof)

@@ -1,8 +1,8 @@
 """HTTP of a service: metrics, health, and its own routes with actors who are named by their tokens.
 
-Method: aiohttp. `/metrics`, `/healthz/live` and `/healthz/ready` are open; every other route needs a bearer token whose
-SHA-256 stands in the actors' file ({"actor id": "sha256 hex"}), which is read again when it changes, so that a new actor
-needs no restart.
+Method: aiohttp. `/metrics`, `/healthz/live`, `/healthz/ready` and what a service publishes are open; every other route needs a
+bearer token whose SHA-256 stands in the actors' file ({"actor id": "sha256 hex"}), which is read again when it changes, so that
+a new actor needs no restart.
 Refuses: an unknown token with 401 and a JSON body {"code", "message"}, as every refusal here looks.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -26,7 +26,6 @@ from services.runtime.settings import ListenAddress
 
 BODY_BYTES_MAX: Final = 1024 * 1024  # a list of ids; a statement goes out, never in. Who takes more says how much.
 SHUTDOWN_TIMEOUT_S: Final = 2.0  # the local stack stops everything within 10 s, and Kafka needs most of it.
-OPEN_PATHS: Final = frozenset({"/metrics", "/healthz/live", "/healthz/ready"})
 ACTOR: Final = web.RequestKey("actor", str)
 
 Check = Callable[[], Awaitable[str | None] | str | None]
@@ -113,16 +112,15 @@ def _invalid(message: str) -> RefusedError:
     return RefusedError("SCHEMA_INVALID", message, status=400)
 
 
-def _authenticate(tokens: ActorTokens | None) -> Any:
+def _authenticate(tokens: ActorTokens | None, open_handlers: Collection[object]) -> Any:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path in OPEN_PATHS:
-            return await handler(request)
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        actor = tokens.actor(token) if tokens and scheme == "Bearer" and token else None
-        if actor is None:
-            return refusal("UNKNOWN_ACTOR", "send the bearer token of one of the programme's actors", status=401)
-        request[ACTOR] = actor
+        if request.match_info.handler not in open_handlers:
+            scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+            actor = tokens.actor(token) if tokens and scheme == "Bearer" and token else None
+            if actor is None:
+                return refusal("UNKNOWN_ACTOR", "send the bearer token of one of the programme's actors", status=401)
+            request[ACTOR] = actor
         try:
             return await handler(request)
         except RefusedError as refused:
@@ -151,22 +149,24 @@ async def serve(
     live: Check,
     ready: Check,
     tokens: ActorTokens | None = None,
-    routes: list[web.RouteDef] | None = None,
+    routes: Iterable[web.RouteDef] = (),
+    public_routes: Iterable[web.RouteDef] = (),
     body_bytes_max: int = BODY_BYTES_MAX,
 ) -> web.AppRunner:
     """Start listening and return the runner, to be cleaned up by the caller. Without `tokens` nobody may do anything.
 
-    `live` and `ready` return None when all is well, else what is wrong in a few words.
+    `public_routes` are for everybody, `routes` for actors. `live` and `ready` return None when all is well, else what is wrong
+    in a few words.
     """
-    app = web.Application(middlewares=[_authenticate(tokens)], client_max_size=body_bytes_max)
-    app.add_routes(
-        [
-            web.get("/metrics", _metrics),
-            web.get("/healthz/live", _health(live)),
-            web.get("/healthz/ready", _health(ready)),
-            *(routes or []),
-        ]
-    )
+    open_routes = [
+        web.get("/metrics", _metrics),
+        web.get("/healthz/live", _health(live)),
+        web.get("/healthz/ready", _health(ready)),
+        *public_routes,
+    ]
+    open_handlers = [route.handler for route in open_routes]
+    app = web.Application(middlewares=[_authenticate(tokens, open_handlers)], client_max_size=body_bytes_max)
+    app.add_routes([*open_routes, *routes])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()
     await web.TCPSite(runner, address.host, address.port).start()

@@ -15,6 +15,7 @@ from typing import Final
 import orjson
 
 REPEAT_S: Final = 10.0  # an operator who reads along sees that it goes on.
+OURS: Final = ("services.", "premia.")
 KINDS_MAX: Final = 1_000  # of messages remembered; libraries have a few hundred.
 
 
@@ -26,7 +27,7 @@ class _SaidOnce(logging.Filter):
         self._said: dict[tuple[str, int, object], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.startswith("services."):
+        if record.name.startswith(OURS):
             return True
         kind = (record.name, record.levelno, record.msg)
         said_at, left_out = self._said.get(kind, (-REPEAT_S, 0))
@@ -63,4 +64,5 @@ def configure_logging() -> None:
     else:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("services").setLevel(logging.INFO)
+    for name in OURS:
+        logging.getLogger(name.rstrip(".")).setLevel(logging.INFO)

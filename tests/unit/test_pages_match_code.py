@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prometheus_client.metrics import MetricWrapperBase
 
+import premia.witness
 import services
 from premia.__main__ import COMMANDS
 from schemas.ledger_words import OutcomeCode
@@ -32,9 +33,10 @@ def first_column(page: str) -> list[str]:
 
 
 def defined_metric_names() -> list[str]:
-    """Names as Prometheus shows them, from every metrics.py of the services."""
+    """Names as Prometheus shows them, from every metrics.py of the services and of the witness."""
     names = []
-    for module_info in pkgutil.walk_packages(services.__path__, "services."):
+    packages = ((services.__path__, "services."), (premia.witness.__path__, "premia.witness."))
+    for module_info in (module for path, prefix in packages for module in pkgutil.walk_packages(path, prefix)):
         if module_info.name.endswith(".metrics"):
             for value in vars(importlib.import_module(module_info.name)).values():
                 if isinstance(value, MetricWrapperBase):

@@ -83,6 +83,8 @@ def test_a_tree_that_shrank_or_has_two_roots_is_consistent_by_no_proof() -> None
         (4, four, 4, four, [four]),
         (0, EMPTY_ROOT, 4, four, [four]),
         (0, three, 4, four, []),
+        (0, EMPTY_ROOT, 0, four, []),
+        (0, four, 0, four, []),
         (3, three, 4, four, []),
     ):
         with pytest.raises(ProofError):
