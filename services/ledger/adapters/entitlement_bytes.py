@@ -10,11 +10,11 @@ Source: schemas/entitlement.py, which stays the contract.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from functools import lru_cache
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 import msgspec
 from pydantic import TypeAdapter
@@ -88,7 +88,7 @@ class _Replaced(_Part, frozen=True):
 class DecodedEntitlement(_Part, frozen=True):
     """What `schemas.entitlement.Entitlement` says, field by field."""
 
-    entitlement_id: UUID
+    entitlement_id: str
     refiner_id: str
     lot_id: str
     revision: _Counting
@@ -141,6 +141,7 @@ def _texts_are_right(entitlement: DecodedEntitlement) -> bool:
         and all(map(_is_weight, weights))
         and all(map(_is_amount, amounts))
         and all(map(_has_right_terms, entitlement.premiums))
+        and _is_canonical_uuid(entitlement.entitlement_id) is not None
         and _is_text(sale.source)
         and _is_text(sale.id)
         and _is_hash(sale.hash)
@@ -163,6 +164,8 @@ def _check(kind: Any) -> Callable[[str], bool]:
     return TypeAdapter(kind).validator.isinstance_python
 
 
+# The one notation that is written, of those that the contract takes.
+_is_canonical_uuid: Final = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 # These have rules in Python, and mostly come again: organizations, schemes.
 _is_id: Final = lru_cache(KEPT_TEXTS_MAX)(_check(Id))
 _is_version: Final = lru_cache(KEPT_TEXTS_MAX)(_check(SchemeVersion))

@@ -70,7 +70,7 @@ def _entitlement(sent: EntitlementContract | DecodedEntitlement, headers: dict[s
     origin = headers[ORIGIN_HEADER].decode()
     Origin.parse(origin)
     return Entitlement(
-        entitlement_id=sent.entitlement_id,
+        entitlement_id=str(sent.entitlement_id),
         lot=LotKey(sent.refiner_id, sent.lot_id),
         position=Position(sent.revision, sent.calculation),
         cause=CAUSES[sent.cause],

@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
-from uuid import UUID
 
 import orjson
 
@@ -25,7 +23,7 @@ from schemas.currencies import minor_digits_by_currency
 from schemas.fixed_point import fixed_text
 from schemas.identity import derived_id_text
 from schemas.ledger_transaction import LEAF_BYTES_MAX
-from services.ledger.domain.account import KEPT_KEYS_MAX, AccountKey
+from services.ledger.domain.account import KEPT_KEYS_MAX, AccountKey, SubjectKey
 from services.ledger.domain.entitlement import Entitlement
 from services.ledger.domain.transaction import (
     NO_SCOPE,
@@ -47,8 +45,7 @@ FRAME_BYTES_MAX: Final = 4_000
 assert CAUSE_BYTES_MAX + FRAME_BYTES_MAX < LEAF_BYTES_MAX, "a leaf has room for more than its cause"
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """One transaction in its place. `transfers` are those of this part."""
 
     leaf_index: int
@@ -61,15 +58,15 @@ class Leaf:
 
 
 class WrittenCause(NamedTuple):
-    """A cause in canonical JSON: `full` for the first part, `brief`, without explanation and clearings, for others.
+    """A cause and its canonical JSON, as the first part of a transaction has it. `id` is the entitlement's or command's."""
 
-    `id_text` is the entitlement's or command's id.
-    """
-
-    id: UUID
-    id_text: str
+    id: str
     full: bytes
-    brief: bytes
+    cause: Entitlement | CommandCause
+
+    def brief(self) -> bytes:
+        """Canonical JSON for other parts: without explanation and clearings."""
+        return _dumps(_members(self.cause))
 
 
 class _Place(NamedTuple):
@@ -87,19 +84,16 @@ class _Content(NamedTuple):
 
 def written_cause(cause: Entitlement | CommandCause) -> WrittenCause:
     """Write a cause, once for all of its transactions."""
-    if isinstance(cause, CommandCause):
-        command_id = str(cause.command_id)
-        members = _command_members(cause, command_id)
-        brief = _dumps(members)
-        if cause.clears:
-            members["clears"] = [{"booking_key": part.booking_key, "amount_minor": part.amount} for part in cause.clears]
-        return WrittenCause(cause.command_id, command_id, _dumps(members), brief)
-    entitlement_id = str(cause.entitlement_id)
-    members = _entitlement_members(cause, entitlement_id)
-    brief = _dumps(members)
-    members["explanation"] = orjson.Fragment(cause.explanation)
-    full = _dumps(members)
-    return WrittenCause(cause.entitlement_id, entitlement_id, full if len(full) <= CAUSE_BYTES_MAX else brief, brief)
+    id_ = str(cause.command_id) if isinstance(cause, CommandCause) else cause.entitlement_id
+    members = _members(cause)
+    if not isinstance(cause, CommandCause):
+        members["explanation"] = orjson.Fragment(cause.explanation)
+    elif cause.clears:
+        members["clears"] = [{"booking_key": part.booking_key, "amount_minor": part.amount} for part in cause.clears]
+    written = WrittenCause(id_, _dumps(members), cause)
+    if isinstance(cause, CommandCause) or len(written.full) <= CAUSE_BYTES_MAX:
+        return written
+    return written._replace(full=written.brief())
 
 
 def leaves_of(
@@ -110,13 +104,12 @@ def leaves_of(
     `recorded_at` is the text of the moment, which a whole batch shares.
     """
     whole = _Content(draft.transfers, draft.lines, draft.gold)
-    frame = _frame(draft, recorded_at)
-    leaf = _leaf(draft, cause, frame, whole, _Place(first_leaf, first_number, 1, 1))
+    leaf = _leaf(draft, cause, recorded_at, whole, _Place(first_leaf, first_number, 1, 1))
     if len(leaf.value) <= LEAF_BYTES_MAX:
         return [leaf]
     parts = list(_spread(whole, LEAF_BYTES_MAX - FRAME_BYTES_MAX - len(cause.full)))
     return [
-        _leaf(draft, cause, frame, part, _Place(first_leaf + index, first_number + index, index + 1, len(parts)))
+        _leaf(draft, cause, recorded_at, part, _Place(first_leaf + index, first_number + index, index + 1, len(parts)))
         for index, part in enumerate(parts)
     ]
 
@@ -131,35 +124,22 @@ def _fresh_nonces() -> Iterator[str]:
 _nonces: Final = _fresh_nonces()
 
 
-def _frame(draft: TransactionDraft, recorded_at: str) -> dict[str, object]:
-    frame: dict[str, object] = {
-        "subject": {"kind": draft.subject.kind, "id": draft.subject.id},
-        "kind": draft.kind.value,
-        "effective_on": draft.effective_on.isoformat(),
-        "recorded_at": recorded_at,
-    }
-    if draft.attestation is not None:
-        frame["attestation"] = {"attestation": draft.attestation.attestation, "sha256": draft.attestation.sha256}
-    return frame
-
-
-def _leaf(
-    draft: TransactionDraft,
-    cause: WrittenCause,
-    frame: dict[str, object],
-    content: _Content,
-    place: _Place,
-) -> Leaf:
+def _leaf(draft: TransactionDraft, cause: WrittenCause, recorded_at: str, content: _Content, place: _Place) -> Leaf:
     leaf_index, subject_number, part, parts = place
-    transaction_id = derived_id_text("transaction", cause.id_text, draft.subject.kind, draft.subject.id, str(part))
-    members = frame | {
+    subject = draft.subject
+    transaction_id = derived_id_text("transaction", cause.id, subject.kind, subject.id, str(part))
+    members: dict[str, object] = {
         "transaction_id": transaction_id,
         "leaf_index": leaf_index,
+        "subject": _subject(subject),
         "subject_number": subject_number,
+        "kind": draft.kind,
         "part": part,
         "parts": parts,
+        "effective_on": draft.effective_on,
+        "recorded_at": recorded_at,
         "nonce": next(_nonces),
-        "cause": orjson.Fragment(cause.full if part == 1 else cause.brief),
+        "cause": orjson.Fragment(cause.full if part == 1 else cause.brief()),
     }
     if content.transfers:
         members["transfers"] = [_transfer(transfer) for transfer in content.transfers]
@@ -170,6 +150,8 @@ def _leaf(
             "fine_weight_g": fixed_text(content.gold.current, GOLD_DIGITS),
             "previous_fine_weight_g": fixed_text(content.gold.previous, GOLD_DIGITS),
         }
+    if draft.attestation is not None:
+        members["attestation"] = {"attestation": draft.attestation.attestation, "sha256": draft.attestation.sha256}
     return Leaf(leaf_index, transaction_id, subject_number, part, parts, _dumps(members), content.transfers)
 
 
@@ -193,17 +175,21 @@ def _spread(whole: _Content, room: int) -> Iterator[_Content]:
     yield _Content(tuple(transfers), tuple(lines), gold)
 
 
-def _entitlement_members(cause: Entitlement, entitlement_id: str) -> dict[str, object]:
+def _members(cause: Entitlement | CommandCause) -> dict[str, object]:
+    return _command_members(cause) if isinstance(cause, CommandCause) else _entitlement_members(cause)
+
+
+def _entitlement_members(cause: Entitlement) -> dict[str, object]:
     return {
         "kind": "entitlement",
-        "entitlement_id": entitlement_id,
+        "entitlement_id": cause.entitlement_id,
         "refiner_id": cause.lot.refiner_id,
         "lot_id": cause.lot.lot_id,
         "revision": cause.position.revision,
         "calculation": cause.position.calculation,
         "stage": cause.stage,
         "status": cause.status,
-        "sold_on": cause.sold_on.isoformat(),
+        "sold_on": cause.sold_on,
         "sale": {"source": cause.sale.source, "id": cause.sale.id, "hash": cause.sale_hash},
         "registry_version": cause.registry_version,
         "fineness_permille": cause.fineness_permille,
@@ -212,10 +198,10 @@ def _entitlement_members(cause: Entitlement, entitlement_id: str) -> dict[str, o
     }
 
 
-def _command_members(cause: CommandCause, command_id: str) -> dict[str, object]:
+def _command_members(cause: CommandCause) -> dict[str, object]:
     members: dict[str, object] = {
         "kind": "command",
-        "command_id": command_id,
+        "command_id": str(cause.command_id),
         "command": cause.kind,
         "command_hash": cause.command_hash,
     }
@@ -245,6 +231,11 @@ def _transfer(transfer: TransferDraft) -> dict[str, object]:
     if scope is not NO_SCOPE:
         members["scope"] = {name: value for name, value in zip(SCOPE_NAMES, scope, strict=True) if value is not None}
     return members
+
+
+@lru_cache(KEPT_KEYS_MAX)
+def _subject(subject: SubjectKey) -> orjson.Fragment:
+    return orjson.Fragment(_dumps({"kind": subject.kind, "id": subject.id}))
 
 
 @lru_cache(KEPT_KEYS_MAX)

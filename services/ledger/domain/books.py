@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from schemas.ledger_words import AcceptedDetail, TransactionKind
@@ -20,11 +21,10 @@ from services.ledger.domain.transaction import ClearedPart, TransferDraft
 from services.ledger.limits import BALANCE_MAX
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """An entitlement that was accepted before, as far as repeats and conflicts are found by it."""
 
-    entitlement_id: UUID
+    entitlement_id: str
     cause: Cause
     sale_hash: str
     origin: str
@@ -32,12 +32,11 @@ class Accepted:
     recorded_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class LotHead:
+class LotHead(NamedTuple):
     """Which entitlement of a lot counts."""
 
     position: Position
-    entitlement_id: UUID
+    entitlement_id: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,6 @@ def _decide(books: Books, command: Command, minor_digits: Mapping[str, int]) -> 
             return correct(books, command, order, minor_digits)
         case Attest() as order:
             draft = draft_of(command, TransactionKind.ATTESTED, cause_of(command), ())
-            return CarriedOut(replace(draft, attestation=Attestation(order.attestation, order.sha256)))
+            return CarriedOut(draft._replace(attestation=Attestation(order.attestation, order.sha256)))
         case _ as unknown:
             assert_never(unknown)

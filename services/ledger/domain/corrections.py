@@ -128,4 +128,4 @@ def _carried_out(
 ) -> CarriedOut:
     """A payable that is debited makes older views of it stale, as a negative delta of a premium does."""
     takes_back = any(transfer.debit.purpose == Purpose.PAYABLE for transfer in transfers)
-    return CarriedOut(replace(draft_of(command, kind, cause, transfers), takes_back=takes_back), suspended=suspended)
+    return CarriedOut(draft_of(command, kind, cause, transfers)._replace(takes_back=takes_back), suspended=suspended)

@@ -19,39 +19,47 @@ from services.ledger.domain.transaction import GoldChange, LineChange, Scope, Tr
 
 def cumulative_lines(entitlement: Entitlement) -> dict[LineKey, int]:
     """All lines of an entitlement with an amount other than zero: premiums in minor units, fine gold in milligrams."""
-    premiums = {line.key: line.amount_minor for line in entitlement.lines if line.amount_minor}
-    return premiums | {source.key: source.fine_weight_mg for source in entitlement.sources if source.fine_weight_mg}
+    lines = {line.key: line.amount_minor for line in entitlement.lines if line.amount_minor}
+    for source in entitlement.sources:
+        if source.fine_weight_mg:
+            lines[source.key] = source.fine_weight_mg
+    return lines
 
 
 def transactions_of_difference(
     entitlement: Entitlement, previous: Mapping[LineKey, int], current: Mapping[LineKey, int]
 ) -> list[TransactionDraft] | None:
     """One draft for each subject of which a line changed, in order of (kind, id). None: an amount is too large."""
-    changed: dict[SubjectKey, list[LineKey]] = {}
+    changed: dict[SubjectKey, list[tuple[LineKey, int]]] = {}
     for key in sorted(previous.keys() | current.keys()):
-        old, new = previous.get(key, 0), current.get(key, 0)
-        if old == new:
+        new = current.get(key, 0)
+        difference = new - previous.get(key, 0)
+        if difference == 0:
             continue
-        if not -AMOUNT_MINOR_MAX <= new <= AMOUNT_MINOR_MAX or not -AMOUNT_MINOR_MAX <= new - old <= AMOUNT_MINOR_MAX:
+        if abs(new) > AMOUNT_MINOR_MAX or abs(difference) > AMOUNT_MINOR_MAX:
             return None
-        changed.setdefault(subject_in_role(key.role, key.organization_id), []).append(key)
-    return [_transaction(subject, keys, entitlement, previous, current) for subject, keys in sorted(changed.items())]
+        changed.setdefault(subject_in_role(key.role, key.organization_id), []).append((key, difference))
+    if not changed:
+        return []
+    lines = _lines_by_subject(entitlement, previous)
+    return [
+        _transaction(entitlement, subject, changed[subject], lines.get(subject, []), _gold(subject, previous, current))
+        for subject in sorted(changed)
+    ]
 
 
 def _transaction(
-    subject: SubjectKey,
-    changed: list[LineKey],
     entitlement: Entitlement,
-    previous: Mapping[LineKey, int],
-    current: Mapping[LineKey, int],
+    subject: SubjectKey,
+    changed: list[tuple[LineKey, int]],
+    lines: list[LineChange],
+    gold: GoldChange | None,
 ) -> TransactionDraft:
     refiner_id, lot_id = entitlement.lot
     revision, stage = entitlement.position.revision, entitlement.stage
     transfers = []
     takes_back = False
-    for key in changed:
-        organization_id, role, unit, scheme_id, payer_id = key
-        difference = current.get(key, 0) - previous.get(key, 0)
+    for (organization_id, role, unit, scheme_id, payer_id), difference in changed:
         if role == SOURCE_ROLE:
             debit, credit = refiner_gold(refiner_id), source_gold(organization_id)
             scope = Scope(refiner_id, lot_id, revision, stage)
@@ -60,34 +68,39 @@ def _transaction(
             scope = Scope(refiner_id, lot_id, revision, stage, scheme_id, payer_id, role)
             takes_back = takes_back or difference < 0
         if difference < 0:
-            debit, credit, difference = credit, debit, -difference
-        transfers.append(TransferDraft(debit, credit, difference, scope))
-    gold_key = gold_line(subject.id)
-    gold = GoldChange(previous.get(gold_key, 0), current.get(gold_key, 0)) if subject.kind == "org" else None
+            debit, credit = credit, debit
+        transfers.append(TransferDraft(debit, credit, abs(difference), scope))
     return TransactionDraft(
-        subject=subject,
-        kind=TransactionKind.PREMIUM,
-        effective_on=entitlement.effective_on,
-        cause=entitlement,
-        transfers=tuple(transfers),
-        lines=_lines(subject, entitlement, previous),
-        gold=gold if gold is not None and any(gold) else None,
+        subject,
+        TransactionKind.PREMIUM,
+        entitlement.effective_on,
+        entitlement,
+        tuple(transfers),
+        tuple(lines),
+        gold,
         takes_back=takes_back,
     )
 
 
-def _lines(subject: SubjectKey, entitlement: Entitlement, previous: Mapping[LineKey, int]) -> tuple[LineChange, ...]:
-    """All premium lines of the subject: those of the entitlement in its order, then those it no longer has."""
-    lines = []
-    current = set()
+def _gold(subject: SubjectKey, previous: Mapping[LineKey, int], current: Mapping[LineKey, int]) -> GoldChange | None:
+    """Fine gold of a subject that delivered any, then or now."""
+    if subject.kind != "org":
+        return None
+    key = gold_line(subject.id)
+    gold = GoldChange(previous.get(key, 0), current.get(key, 0))
+    return gold if any(gold) else None
+
+
+def _lines_by_subject(entitlement: Entitlement, previous: Mapping[LineKey, int]) -> dict[SubjectKey, list[LineChange]]:
+    """The premium lines of each subject: those of the entitlement in its order, then those it no longer has."""
+    lines: dict[SubjectKey, list[LineChange]] = {}
     for line in entitlement.lines:
         key = line.key
-        current.add(key)
-        if key.organization_id == subject.id and subject_in_role(key.role, key.organization_id) == subject:
-            lines.append(LineChange(key, line, previous.get(key, 0)))
-    lines += [
-        LineChange(key, None, previous[key])
-        for key in sorted(previous.keys() - current)
-        if key.role != SOURCE_ROLE and subject_in_role(key.role, key.organization_id) == subject
-    ]
-    return tuple(lines)
+        subject = subject_in_role(key.role, key.organization_id)
+        lines.setdefault(subject, []).append(LineChange(key, line, previous.get(key, 0)))
+    if previous:
+        for key in sorted(previous.keys() - {line.key for line in entitlement.lines}):
+            if key.role != SOURCE_ROLE:
+                subject = subject_in_role(key.role, key.organization_id)
+                lines.setdefault(subject, []).append(LineChange(key, None, previous[key]))
+    return lines

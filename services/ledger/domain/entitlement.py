@@ -10,7 +10,6 @@ from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
-from uuid import UUID
 
 from schemas.ledger_words import FINE_GOLD
 from services.ledger.domain.account import KEPT_KEYS_MAX
@@ -88,10 +87,10 @@ class SourceWeight(NamedTuple):
 class Entitlement(NamedTuple):
     """One entitlement event. `value` are its bytes; `effective_on` is the UTC day of the sale's time.
 
-    `explanation` is canonical JSON already, ready for leaves: nothing in here looks into it.
+    `explanation` is canonical JSON and `entitlement_id` the text of a UUID, ready for leaves: nothing in here looks into them.
     """
 
-    entitlement_id: UUID
+    entitlement_id: str
     lot: LotKey
     position: Position
     cause: Cause

@@ -46,7 +46,7 @@ def exchange(books: Books, command: Command, order: Exchange, minor_digits: Mapp
         TransferDraft(source, fx(order.sold_unit), sold, scope),
         TransferDraft(fx(order.bought_unit), target, bought, scope),
     )
-    return CarriedOut(replace(draft_of(command, TransactionKind.EXCHANGED, cause, transfers), takes_back=True))
+    return CarriedOut(draft_of(command, TransactionKind.EXCHANGED, cause, transfers)._replace(takes_back=True))
 
 
 def _amounts(order: Exchange, minor_digits: Mapping[str, int]) -> tuple[int, int] | Declined:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from schemas.ledger_words import AcceptedDetail
 from services.ledger.domain.books import Accepted, Books
@@ -28,8 +29,7 @@ class EntitlementRefusal(StrEnum):
     AMOUNT_OVERFLOW = "AMOUNT_OVERFLOW"  # an amount or a balance beyond what the ledger can hold
 
 
-@dataclass(frozen=True, slots=True)
-class Advances:
+class Advances(NamedTuple):
     """It becomes the lot's head. No drafts: nothing changes (unchanged). `lines` are all that now count."""
 
     drafts: tuple[TransactionDraft, ...]

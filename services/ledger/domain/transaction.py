@@ -104,8 +104,7 @@ class Attestation:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionDraft:
+class TransactionDraft(NamedTuple):
     """One transaction of one subject. `takes_back` marks money taken from the subject, which makes older views stale."""
 
     subject: SubjectKey

@@ -62,16 +62,16 @@ if TYPE_CHECKING:
     from services.runtime.database import Connection
 
 ACCEPTED_BY_SALE: Final = """
-    SELECT e.sale_source, e.sale_id, e.entitlement_id, e.cause, e.sale_hash, e.origin, e.detail, e.recorded_at
+    SELECT e.sale_source, e.sale_id, e.entitlement_id::text, e.cause, e.sale_hash, e.origin, e.detail, e.recorded_at
     FROM unnest($1::text[], $2::text[]) AS sale (source, id)
     JOIN ledger.entitlement AS e ON e.sale_source = sale.source AND e.sale_id = sale.id WHERE e.cause = 'sale'"""
 ACCEPTED_BY_REVISION: Final = """
-    SELECT e.refiner_id, e.lot_id, e.revision, e.calculation, e.entitlement_id, e.cause, e.sale_hash, e.origin, e.detail,
+    SELECT e.refiner_id, e.lot_id, e.revision, e.calculation, e.entitlement_id::text, e.cause, e.sale_hash, e.origin, e.detail,
         e.recorded_at
     FROM unnest($1::text[], $2::text[], $3::bigint[]) AS lot (refiner_id, lot_id, revision)
     JOIN ledger.entitlement AS e USING (refiner_id, lot_id, revision)"""
 LOT_HEADS: Final = """
-    SELECT h.refiner_id, h.lot_id, h.revision, h.calculation, h.entitlement_id
+    SELECT h.refiner_id, h.lot_id, h.revision, h.calculation, h.entitlement_id::text
     FROM unnest($1::text[], $2::text[]) AS lot (refiner_id, lot_id) JOIN ledger.lot_head AS h USING (refiner_id, lot_id)"""
 LOT_LINES: Final = """
     SELECT l.refiner_id, l.lot_id, l.organization_id, l.role, l.unit, l.scheme_id, l.payer_id, l.amount

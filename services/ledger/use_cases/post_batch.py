@@ -235,7 +235,7 @@ class _Batch:
             written += leaves
         return written
 
-    def _write_leaf(self, draft: TransactionDraft, cause_id: UUID, leaf: Leaf) -> None:
+    def _write_leaf(self, draft: TransactionDraft, cause_id: str, leaf: Leaf) -> None:
         self.pages.journal.append(
             (
                 leaf.leaf_index,
@@ -243,7 +243,7 @@ class _Batch:
                 draft.subject.kind,
                 draft.subject.id,
                 leaf.subject_number,
-                draft.kind.value,
+                draft.kind,
                 leaf.part,
                 leaf.parts,
                 draft.effective_on,

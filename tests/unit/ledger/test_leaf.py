@@ -47,7 +47,7 @@ def entitlement(*, ids: list[str], schemes: int, explanation: bytes = b"[]") -> 
         for name, role in ((first, "producer"), (second, "community_fund"))
     ]
     return Entitlement(
-        entitlement_id=UUID(int=1),
+        entitlement_id=str(UUID(int=1)),
         lot=LotKey(refiner, lot),
         position=Position(2, 0),
         cause=Cause.SALE,
