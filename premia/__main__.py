@@ -31,7 +31,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "payouts": ("premia.commands.payouts", "payouts", "List settlement cycles and payouts, approve them."),
     "publish": ("premia.commands.publish", "publish", "Publish sales from files."),
     "recalculate": ("premia.commands.recalculate", "recalculate", "Calculate lots again that the registry changed."),
-    "registry": ("premia.commands.registry", "registry", "Apply a programme's registry and schemes."),
+    "registry": ("premia.commands.registry", "registry", "Check, compare, show and apply the registry."),
     "schemes": ("premia.commands.schemes", "schemes", "Check, show and compare schemes, the terms of premiums."),
     "schema": ("premia.commands.schema", "schema", "Say how the contracts differ from a release."),
     "settle": ("premia.commands.settle", "settle", "Prepare a settlement cycle."),

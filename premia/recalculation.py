@@ -111,6 +111,10 @@ class PastChanges:
     changes: tuple[LotChange, ...] = ()
     rejected: tuple[LotRejected, ...] = ()
 
+    def __bool__(self) -> bool:
+        """Whether any lot is concerned."""
+        return bool(self.changes or self.rejected)
+
     def parties(self) -> tuple[PartyOutcome, ...]:
         """What each organization gets of these lots now and would get."""
         return party_outcomes((change.head.parts, change.parts) for change in self.changes)

@@ -17,8 +17,8 @@ NAME_CHARS_MAX: Final = 40  # so that a row of the table is one line of a screen
 NAMED_LOTS_MAX: Final = 20  # a screen; --json has all.
 
 
-def print_lots(changes: Sequence[LotChange]) -> None:
-    """A row for each lot and currency, with the organizations whose part changes."""
+def print_lots(changes: Sequence[LotChange], *, err: bool = False) -> None:
+    """A row for each lot and currency, with the organizations whose part changes. `err`: on stderr."""
     rows = []
     for change in changes:
         for currency in sorted({outcome.currency for outcome in change.outcomes}):
@@ -28,24 +28,33 @@ def print_lots(changes: Sequence[LotChange]) -> None:
             revision = str(change.head.replaces.revision)
             rows.append([change.head.name, revision, *total.figures(), ", ".join(sorted(changed)) or "terms only"])
     if rows:
-        print_table(["lot", "revision", "currency", "now", "proposed", "difference", "changes for"], rows, right=[1, 3, 4, 5])
+        headings = ["lot", "revision", "currency", "now", "proposed", "difference", "changes for"]
+        print_table(headings, rows, right=[1, 3, 4, 5], err=err)
 
 
-def print_parties(parties: Sequence[PartyOutcome], totals: Sequence[PartyOutcome], names: Mapping[str, str]) -> None:
-    """A row for each organization and currency, and one sum a currency."""
+def print_parties(
+    parties: Sequence[PartyOutcome], totals: Sequence[PartyOutcome], names: Mapping[str, str], *, err: bool = False
+) -> None:
+    """A row for each organization and currency, and one sum a currency. `err`: on stderr."""
     rows = [
         [party.organization_id, names.get(party.organization_id, "")[:NAME_CHARS_MAX], str(party.lots), *party.figures()]
         for party in parties
     ]
     rows += [["total", "", str(total.lots), *total.figures()] for total in totals]
     if rows:
-        print_table(["organization", "name", "lots", "currency", "now", "proposed", "difference"], rows, right=[2, 4, 5, 6])
+        headings = ["organization", "name", "lots", "currency", "now", "proposed", "difference"]
+        print_table(headings, rows, right=[2, 4, 5, 6], err=err)
 
 
 def tell_changes(found: PastChanges) -> None:
     """In a sentence, and each lot that cannot be calculated again."""
     compared = f"{found.compared:,} whose latest calculation is of another registry version"
     click.echo(f"{of(len(found.changes), 'lot')} would change, of {compared}.", err=True)
+    tell_rejected(found)
+
+
+def tell_rejected(found: PastChanges) -> None:
+    """Each lot that cannot be calculated again, as far as they fit a screen."""
     for lot in found.rejected[:NAMED_LOTS_MAX]:
         click.echo(f"{lot.head.name} cannot be calculated again and stays: {lot.code} {lot.field}: {lot.message}", err=True)
     if len(found.rejected) > NAMED_LOTS_MAX:

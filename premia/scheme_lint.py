@@ -56,6 +56,11 @@ class Finding:
     line: int | None
     message: str
 
+    @property
+    def place(self) -> str:
+        """File and line, as editors take it."""
+        return f"{self.file}:{self.line}" if self.line else self.file
+
 
 CITATION_SCHEMES: Final = frozenset({"http", "https"})
 

@@ -84,15 +84,17 @@ def print_json(body: object) -> None:
     click.echo(orjson.dumps(body, option=orjson.OPT_INDENT_2))
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
-    """Columns as wide as they need; those in `right` are aligned to the right."""
+def print_table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), err: bool = False
+) -> None:
+    """Columns as wide as they need; those in `right` are aligned to the right. `err`: on stderr, where it is no data."""
     lines = [list(headings), *map(list, rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     for number, line in enumerate(lines):
         cells = [
             cell.rjust(widths[column]) if column in right else cell.ljust(widths[column]) for column, cell in enumerate(line)
         ]
-        click.echo(click.style("  ".join(cells).rstrip(), bold=number == 0))
+        click.echo(click.style("  ".join(cells).rstrip(), bold=number == 0), err=err)
 
 
 def money(amount: str, currency: str) -> str:

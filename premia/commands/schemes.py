@@ -18,7 +18,7 @@ import click
 import orjson
 
 import schemes as shipped
-from premia.scheme_lint import Finding, Severity, lint_schemes
+from premia.scheme_lint import Severity, lint_schemes
 from premia.scheme_words import differences, terms_in_words
 from schemas.registry_file import RegistryFileError, check_file, load_schemes
 from schemas.scheme import Scheme
@@ -68,16 +68,11 @@ def lint(folder: Path, registry_file: Path | None, *, as_json: bool) -> None:
         click.echo(orjson.dumps({"errors": errors, "findings": [asdict(finding) for finding in findings]}))
     else:
         for finding in findings:
-            click.echo(_line(finding))
+            click.echo(f"{finding.place}: {finding.severity} {finding.code}: {finding.message}")
     counts = Counter(finding.severity.value for finding in findings)
     click.echo(f"{counts['error']} errors, {counts['note']} notes in {folder}", err=True)
     if errors:
         raise click.exceptions.Exit(EXIT_FOUND)
-
-
-def _line(finding: Finding) -> str:
-    place = f"{finding.file}:{finding.line}" if finding.line else finding.file
-    return f"{place}: {finding.severity} {finding.code}: {finding.message}"
 
 
 @schemes.command()

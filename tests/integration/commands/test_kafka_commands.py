@@ -128,7 +128,7 @@ async def test_an_apply_publishes_what_differs_and_the_same_file_again_nothing(k
 
     rate = {"kind": "per_mass", "amount": "0.80", "unit": "GRM"}
     write_registry(tmp_path, [row for row in ORGANIZATIONS if row["id"] != "PAY"], rate=rate)
-    changed = await premia(kafka, "registry", "apply", file, "--schemes", schemes)
+    changed = await premia(kafka, "registry", "apply", file, "--schemes", schemes, "--yes")
     assert changed.lines[:2] == ["removed organization PAY", "changed scheme gram@1"]
     assert changed.lines[2].endswith(f"(was {version})")
     assert len(await read(kafka, REGISTRY)) == published - 1 + 3  # two records and a marker; private data untouched
