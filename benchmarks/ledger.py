@@ -196,6 +196,7 @@ def _process(module: str, url: str, *arguments: str) -> Iterator[None]:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     environment = {**os.environ, "PREMIA_LEDGER_HTTP": f"127.0.0.1:{port}", "PREMIA_LEDGER_DATABASE_URL": url}
+    environment["PREMIA_LEDGER_LOG"] = tempfile.mkdtemp(dir=os.environ["PREMIA_LEDGER_LOG"])  # a log for each database
     process = subprocess.Popen([sys.executable, "-m", module, *arguments], env=environment, stderr=subprocess.DEVNULL)
     try:
         yield

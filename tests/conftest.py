@@ -98,8 +98,10 @@ def premia_environment(servers: LocalStack, module_kafka: str, database_url: str
 
 
 def environment_with_database(servers: LocalStack, database_url: str) -> dict[str, str]:
-    """The session's variables, with every database URL pointing to another database of the same server."""
-    environment = servers.environment() | {"DATABASE_URL": database_url}
+    """The session's variables, with every database URL pointing to another database of the same server, and its own log."""
+    log = servers.data_dir / f"log-of-{urlsplit(database_url).path.removeprefix('/')}"
+    log.mkdir(exist_ok=True)
+    environment = servers.environment() | {"DATABASE_URL": database_url, "PREMIA_LEDGER_LOG": str(log)}
     for variable, role in ROLE_VARIABLES.items():
         environment[variable] = with_login(database_url, role, servers.state.passwords[role])
     return environment

@@ -1,8 +1,8 @@
-"""`premia keys`: keys that a refiner signs its sales with, and that a witness signs checkpoints with.
+"""`premia keys`: keys that a refiner signs its sales with, and that a log and its witnesses sign checkpoints with.
 
 Goal: everybody makes their own key, and only the public part ever leaves their machine.
 Method: the private key goes to a new file that only its owner may read; the public part is printed as it is needed: a refiner's
-as lines of the registry, a witness's as a verifier key (C2SP signed-note).
+as lines of the registry, a log's or witness's as a verifier key (C2SP signed-note).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ EXIT_WRONG_INPUT: Final = 2
 
 @click.group()
 def keys() -> None:
-    """Make keys: a refiner's for its sales, a witness's for the log."""
+    """Make keys: a refiner's for its sales, the ledger's for its log, a witness's for the log."""
 
 
 @keys.command()
@@ -60,6 +60,20 @@ def witness(name: str, file: Path) -> None:
     """
     _new_note_key(name, NoteKind.WITNESS, file)
     say(f"next: give the line above to whoever checks the log, and run `premia witness --log VKEY --key {file} --state FILE`")
+
+
+@keys.command()
+@click.argument("origin")
+@click.option("--out", "file", required=True, type=click.Path(path_type=Path), help="New file for the private key.")
+def log(origin: str, file: Path) -> None:
+    """Make a key of the ledger's log: the private part goes to a file, the verifier key is printed.
+
+    ORIGIN is the log's name for ever, like the address it is served at without https://: ledger.example.org/premia. To follow
+    an old key, make another with the same ORIGIN and add its line to the old key's file: both sign until the old line is
+    taken out. Whoever checks the log needs the new verifier key before that.
+    """
+    _new_note_key(origin, NoteKind.LOG, file)
+    say(f"next: PREMIA_LEDGER_LOG_KEY={file} for the ledger; give the line above to auditors and witnesses")
 
 
 def _new_note_key(name: str, kind: NoteKind, file: Path) -> None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from premia.local.environment import LOG_VERIFIER_FILE
 from premia.local.errors import StackUnreachable
 from premia.local.limits import POLL_INTERVAL_S, READY_GRACE_S
 from premia.local.machine import check_installation
@@ -200,6 +201,7 @@ def _print_places(stack: LocalStack) -> None:
     click.echo(f"Mock bank    {environment['PREMIA_BANK_URL']}")
     for name, variable in (("Calculator", "CALCULATOR"), ("Ledger", "LEDGER"), ("Payout", "PAYOUT")):
         click.echo(f"{name:<12} http://{environment[f'PREMIA_{variable}_HTTP']}/metrics")
+    click.echo(f"Public log   {environment['PREMIA_LEDGER_URL']}/checkpoint (key in {stack.data_dir / LOG_VERIFIER_FILE})")
     click.echo(f"Data, logs   {stack.data_dir}")
     click.echo(
         "Next: premia registry apply FILE --schemes DIR, premia publish FILE, premia status. Stop: premia down", err=True

@@ -15,6 +15,9 @@ from premia.local.state import DATABASE, POSTGRES_ADMIN, ROLES, StackState, read
 LOOPBACK: Final = "127.0.0.1"
 ACTOR_HASHES_FILE: Final = "actor-tokens.json"
 ENV_FILE: Final = "env"
+LOG_FOLDER: Final = "log"
+LOG_KEY_FILE: Final = "log.key"
+LOG_VERIFIER_FILE: Final = "log.vkey"
 
 
 def stack_environment(data_dir: Path) -> dict[str, str]:
@@ -42,6 +45,8 @@ def environment_of(data_dir: Path, state: StackState) -> dict[str, str]:
         "PREMIA_LEDGER_URL": f"http://{LOOPBACK}:{ports['ledger']}",
         "PREMIA_PAYOUT_URL": f"http://{LOOPBACK}:{ports['payout']}",
         "PREMIA_BANK_URL": f"http://{LOOPBACK}:{ports['bank']}",
+        "PREMIA_LEDGER_LOG": str(data_dir / LOG_FOLDER),
+        "PREMIA_LEDGER_LOG_KEY": str(data_dir / LOG_KEY_FILE),
         "PREMIA_BANK_OUTGOING": str(data_dir / "bank" / "outgoing"),
         "PREMIA_BANK_INCOMING": str(data_dir / "bank" / "incoming"),
         "PREMIA_DOCUMENTS_DIR": str(data_dir / "documents"),

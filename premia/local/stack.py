@@ -33,7 +33,7 @@ import psutil
 
 from premia.local import kafka, postgres
 from premia.local.bank import bank_of
-from premia.local.environment import LOOPBACK, database_url, environment_of, write_env_file
+from premia.local.environment import LOG_FOLDER, LOOPBACK, database_url, environment_of, write_env_file
 from premia.local.errors import MachineNotReady, StackUnreachable
 from premia.local.jars import prepare_kafka
 from premia.local.limits import (
@@ -45,6 +45,7 @@ from premia.local.limits import (
     SOCKET_PATH_BYTES_MAX,
     START_TIMEOUT_S,
 )
+from premia.local.log_key import ensure_log_key
 from premia.local.logs import last_lines
 from premia.local.machine import check_room
 from premia.local.ports import choose_ports, refuse_taken
@@ -63,7 +64,7 @@ from premia.local.supervision import ProcessInfo, Supervisor
 from premia.local.talk import progress, say
 from premia.local.tokens import ensure_actor_tokens
 
-FOLDERS: Final = ("logs", "bank", "bank/outgoing", "bank/incoming", "documents")
+FOLDERS: Final = ("logs", "bank", "bank/outgoing", "bank/incoming", "documents", LOG_FOLDER)
 PRIVATE_MODE: Final = 0o700  # accounts, names and amounts lie in them; root's PostgreSQL passes by, not through
 PROGRAM_PORTS: Final = {
     "kafka": ("kafka", "kafka_controller"),
@@ -137,6 +138,7 @@ class LocalStack:
             self._state = self._remember(new_ports=new_ports)
             write_env_file(self.data_dir, self.environment())
             ensure_actor_tokens(self.data_dir, ())
+            ensure_log_key(self.data_dir)
             if ended := self.supervisor.end_orphans():
                 say(f"Ended what a killed supervisord had left: {', '.join(ended)}.")
             processes = self.supervisor.processes()

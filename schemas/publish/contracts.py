@@ -18,6 +18,8 @@ from schemas import ledger_command, payout_event, recalculation, registry, schem
 from schemas.dead_letter import ORIGIN_PATTERN
 from schemas.entitlement import ENTITLEMENT_TYPE, Entitlement
 from schemas.gold_sale import SALE_TYPE, Sale
+from schemas.ledger_checkpoint import LEDGER_CHECKPOINT_TYPE, LedgerCheckpoint
+from schemas.ledger_checkpoint import ORIGIN_PATTERN as LOG_ORIGIN_PATTERN
 from schemas.ledger_command import LEDGER_COMMAND_TYPE
 from schemas.ledger_transaction import LEDGER_OUTCOME_TYPE, LEDGER_TRANSACTION_TYPE, CommandOutcome, LedgerTransaction
 from schemas.payout_event import PAYOUT_EVENT_TYPE, STATEMENT_ISSUED_TYPE, StatementIssued
@@ -28,6 +30,7 @@ from schemas.scheme import Scheme
 from schemas.statement import STATEMENT_TYPE, Statement
 from schemas.topics import (
     ENTITLEMENTS,
+    LEDGER_CHECKPOINTS,
     LEDGER_COMMANDS,
     LEDGER_TRANSACTIONS,
     PAYOUT_EVENTS,
@@ -215,6 +218,22 @@ CONTRACTS: Final[tuple[PublishedContract, ...]] = (
         guarantees=("One outcome for each command, the same however often it is told.",),
         topic=LEDGER_TRANSACTIONS,
         key="the command's key",
+        source="/ledger",
+    ),
+    PublishedContract(
+        name=LEDGER_CHECKPOINT_TYPE,
+        model=LedgerCheckpoint,
+        module=LedgerCheckpoint.__module__,
+        side=Side.OTHERS_READ,
+        written_by=(Service.LEDGER,),
+        read_by=(),
+        guarantees=(
+            "Every checkpoint extends all that came before it; one that does not is a fork, and proof of it.",
+            "A size may be published again with more signatures. Take the note apart and judge it by keys that you trust.",
+        ),
+        topic=LEDGER_CHECKPOINTS,
+        key="the log's origin",
+        key_pattern=LOG_ORIGIN_PATTERN,
         source="/ledger",
     ),
     PublishedContract(

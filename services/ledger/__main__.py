@@ -1,7 +1,8 @@
-"""The ledger's process: a consumer of entitlements and commands, one of sale outcomes, the registry's actors, two relays,
-and HTTP: corrections, metrics, health.
+"""The ledger's process: a consumer of entitlements and commands, one of sale outcomes, the registry's actors, two relays, the
+sealer of the log, and HTTP: corrections, the log and its proofs, metrics, health.
 
-Environment: KAFKA_BOOTSTRAP_SERVERS, PREMIA_LEDGER_DATABASE_URL, PREMIA_LEDGER_HTTP, PREMIA_ACTOR_TOKENS.
+Environment: KAFKA_BOOTSTRAP_SERVERS, PREMIA_LEDGER_DATABASE_URL, PREMIA_LEDGER_HTTP, PREMIA_ACTOR_TOKENS; PREMIA_LEDGER_LOG,
+the folder of the log, and PREMIA_LEDGER_LOG_KEY or PREMIA_LEDGER_LOG_KEY_TEXT.
 """
 
 from __future__ import annotations
@@ -14,20 +15,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 from schemas.topics import ENTITLEMENTS, LEDGER_COMMANDS, SALE_OUTCOMES
 from services.ledger.actor_roles import ActorRoles
+from services.ledger.adapters.growing_log import stored_checkpoint
 from services.ledger.adapters.http_corrections import CorrectionsApi
+from services.ledger.adapters.log_folder import LogFolder
+from services.ledger.adapters.log_http import LogHttp
+from services.ledger.adapters.log_keys import LogKeys, log_keys
 from services.ledger.limits import MEASURE_INTERVAL_S
 from services.ledger.metrics import (
     BATCH_RECORDS,
     COMMANDS_TOTAL,
     ENTITLEMENTS_TOTAL,
     OLDEST_SEQUENCE_GAP_SECONDS,
+    SEALED_BEHIND_SECONDS,
     SEQUENCE_GAPS,
     TRANSFERS_TOTAL,
     TREE_SIZE,
     TRIAL_BALANCE,
 )
+from services.ledger.sealing import Sealing
+from services.ledger.use_cases.compare_log import compare_log
 from services.ledger.use_cases.post_batch import BatchResult, post_batch
 from services.ledger.use_cases.relay_journal import journal_after
+from services.ledger.use_cases.seal_log import recorded_at
 from services.ledger.use_cases.sequence_gaps import gap_figures
 from services.ledger.use_cases.track_sequences import track_sequences
 from services.ledger.use_cases.trial_balance import trial_balance
@@ -39,7 +48,7 @@ from services.runtime.outbox import outbox_after
 from services.runtime.process import run_service, run_side_by_side
 from services.runtime.registry_feed import follow_registry
 from services.runtime.relay import run_relay
-from services.runtime.settings import listen_address, required
+from services.runtime.settings import folder, listen_address, required
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
@@ -56,6 +65,7 @@ class Posting:
     def __init__(self) -> None:
         self.journal_wake = asyncio.Event()
         self.outbox_wake = asyncio.Event()
+        self.sealer_wake = asyncio.Event()
         self._result = BatchResult()
         self._records = 0
 
@@ -65,7 +75,7 @@ class Posting:
         self._records = len(records)
 
     def applied(self) -> None:
-        """Count the batch that was committed, and wake the relays."""
+        """Count the batch that was committed, and wake relays and sealer."""
         BATCH_RECORDS.observe(self._records)
         self.committed(self._result)
 
@@ -79,18 +89,23 @@ class Posting:
         TREE_SIZE.set(result.tree_size)
         self.journal_wake.set()
         self.outbox_wake.set()
+        self.sealer_wake.set()
 
 
-async def measure(pool: Pool) -> None:
-    """Keep the gauges of what is read from tables, until cancelled."""
+async def measure(pool: Pool, log_folder: LogFolder, keys: LogKeys) -> None:
+    """Keep the gauges of what is read from tables and files, until cancelled."""
     while True:
+        stored = await asyncio.to_thread(stored_checkpoint, log_folder, keys)
         async with pool.acquire() as conn:
             for unit, difference in (await trial_balance(conn)).items():
                 TRIAL_BALANCE.labels(unit).set(difference)
-            figures = await gap_figures(conn, datetime.now(UTC))
+            now = datetime.now(UTC)
+            figures = await gap_figures(conn, now)
+            unsealed_since = await recorded_at(conn, 0 if stored is None else stored[0].size)
         for kind, count in figures.gaps_by_kind.items():
             SEQUENCE_GAPS.labels(kind.value).set(count)
         OLDEST_SEQUENCE_GAP_SECONDS.set(figures.oldest_seconds)
+        SEALED_BEHIND_SECONDS.set(0 if unsealed_since is None else max(0.0, (now - unsealed_since).total_seconds()))
         await asyncio.sleep(MEASURE_INTERVAL_S)
 
 
@@ -102,6 +117,8 @@ async def main(stop: asyncio.Event) -> None:
     """Wire and run the service until `stop` is set."""
     address = listen_address("PREMIA_LEDGER_HTTP")
     tokens = ActorTokens(Path(required("PREMIA_ACTOR_TOKENS")))
+    keys = log_keys()
+    log_folder = LogFolder(folder("PREMIA_LEDGER_LOG"))
     posting = Posting()
     progress = Progress()
     subscription = Subscription(
@@ -122,12 +139,16 @@ async def main(stop: asyncio.Event) -> None:
     roles = ActorRoles()
     pool = await open_pool(required("PREMIA_LEDGER_DATABASE_URL"))
     try:
+        async with pool.acquire() as conn:
+            await compare_log(conn, log_folder, keys)  # before anything is read from Kafka or asked for over HTTP
         producer = await start_producer()
         try:
+            log_http = LogHttp(pool, log_folder, keys)
             runner = await serve(
                 address,
                 tokens=tokens,
-                routes=CorrectionsApi(pool, roles, posting.committed).routes(),
+                routes=[*CorrectionsApi(pool, roles, posting.committed).routes(), *log_http.routes()],
+                public_routes=log_http.public_routes(),
                 live=lambda: progress.stalled() or sequences.progress.stalled(),
                 ready=lambda: None if progress.assigned else "no partitions are assigned yet",
             )
@@ -135,6 +156,7 @@ async def main(stop: asyncio.Event) -> None:
             async def relay(source: str, read_after: ReadAfter, wake: asyncio.Event) -> None:
                 await run_relay(pool, producer, schema=SCHEMA, source=source, read_after=read_after, wake=wake)
 
+            sealing = Sealing(pool, producer, log_folder, keys, posting.sealer_wake)
             try:
                 await run_side_by_side(
                     stop,
@@ -143,7 +165,8 @@ async def main(stop: asyncio.Event) -> None:
                     follow_registry(roles.use),
                     relay("journal", journal_after, posting.journal_wake),
                     relay("outbox", _outbox_after, posting.outbox_wake),
-                    measure(pool),
+                    sealing.run(),
+                    measure(pool, log_folder, keys),
                 )
             finally:
                 await runner.cleanup()

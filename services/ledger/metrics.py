@@ -27,3 +27,12 @@ OLDEST_SEQUENCE_GAP_SECONDS: Final = Gauge(
 UNREADABLE_OUTCOMES_TOTAL: Final = Counter(
     "premia_ledger_unreadable_outcomes_total", "Records of sale.outcomes.v1 that could not be read for sequence gaps."
 )
+SEALED_SIZE: Final = Gauge("premia_ledger_sealed_size_leaves", "Leaves under the newest checkpoint of this process.")
+SEALED_BEHIND_SECONDS: Final = Gauge(
+    "premia_ledger_sealed_behind_seconds", "Age of the oldest leaf that no checkpoint covers; 0 while there is none."
+)
+SEAL_SECONDS: Final = Histogram(
+    "premia_ledger_seal_seconds",
+    "From posting the oldest leaf of a checkpoint to the checkpoint's publication.",
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 60),
+)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 Connection: TypeAlias = "asyncpg.Connection[Record] | PoolConnectionProxy[Record]"
 Pool: TypeAlias = "asyncpg.Pool[Record]"
 
-CONNECTIONS_MAX: Final = 8  # consumer, two relays with a lock each, and a few requests; PostgreSQL allows 100 in all.
+# Two consumers, two relays and a sealer with a lock each, measures, and a few requests; PostgreSQL allows 100 in all.
+CONNECTIONS_MAX: Final = 10
 LOCK_POLL_S: Final = 0.25  # how late a second process takes over from one that ended.
 COMMAND_TIMEOUT_S: Final = 120.0  # a posting batch takes under a second; past two minutes PostgreSQL is in trouble.
 

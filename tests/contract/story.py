@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from schemas.cloudevents import CloudEventAttributes
@@ -21,13 +23,18 @@ from schemas.registry import Organization, RegistryFile
 from schemas.registry_log import plan_apply
 from schemas.registry_snapshot import LoadedRegistry, RegistrySnapshot, registry_snapshot
 from schemas.topics import ENTITLEMENTS, SALES
+from services.ledger.adapters.growing_log import resumed
+from services.ledger.adapters.log_folder import LogFolder
+from services.ledger.adapters.messages import checkpoint_message
 from services.ledger.use_cases.post_batch import post_batch
 from services.ledger.use_cases.relay_journal import journal_after
+from services.ledger.use_cases.seal_log import seal_log
 from services.premium_calculator.adapters.calculating_registry import calculating_registry
 from services.premium_calculator.adapters.recalculation_topic import lots_message, parts_of, step_message
 from services.premium_calculator.adapters.sale_answer import answer
 from services.premium_calculator.adapters.sale_decision import Calculated, SaleRecord, recalculate
 from services.runtime.outbox import outbox_after
+from tests.integration.ledger.logs import KEYS
 from tests.integration.payout.books import Books, Carried, loaded, registry_file
 
 SOLD_AT: Final = datetime(2025, 3, 14, 10, 0, tzinfo=UTC)
@@ -123,6 +130,11 @@ async def told_by(books: Books) -> Story:
     async with books.ledger.acquire() as conn:
         story.messages += [message for _, message in await journal_after(conn, -1, ALL)]
         story.messages += [message for _, message in await outbox_after(conn, "ledger", 0, ALL)]
+        with TemporaryDirectory() as folder:
+            log = resumed(LogFolder(Path(folder)), KEYS, 0)
+            sealed = await seal_log(conn, log)
+        assert sealed is not None
+        story.messages.append(checkpoint_message(sealed.checkpoint, sealed.note, sealed.oldest_recorded_at))
     async with books.payout.acquire() as conn:
         story.messages += [message for _, message in await outbox_after(conn, "payout", 0, ALL)]
     story.statement = json.loads(books.document(issued["json_sha256"]))

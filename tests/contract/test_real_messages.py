@@ -111,6 +111,7 @@ def examples_of(story: Story) -> dict[str, list[Example]]:
         "ledger.command-outcome.v1": [
             _by_value("posted", "the command was carried out", story, "ledger.command-outcome.v1", code="POSTED")
         ],
+        "ledger.checkpoint.v1": [_event("sealed", "everything so far, signed by the log", story, "ledger.checkpoint.v1", 0)],
         "payout.event.v1": [
             _by_value("ordered", "a cycle ordered a payment", story, "payout.event.v1", kind="cycle_result"),
             _by_value("settled", "the payment was settled", story, "payout.event.v1", kind="order_state", state="settled"),

@@ -16,6 +16,7 @@ from schemas.ledger_words import OutcomeCode
 from schemas.rejection_code import RejectionCode
 from services.ledger.domain.post_entitlement import EntitlementRefusal
 from services.ledger.errors import RefusalCode as LedgerRefusalCode
+from services.ledger.log_errors import LogFault, LogRefusal
 from services.payout.bank.errors import UnreadableFault
 from services.payout.domain.booking_match import SuspendCode
 from services.payout.domain.settlement import CarryCode, HoldCode
@@ -52,7 +53,8 @@ def test_every_metric_has_exactly_one_row_in_the_metrics_page() -> None:
 def test_every_code_has_a_row_in_the_errors_page() -> None:
     of_payout = (*RefusalCode, *VoidReason, *QuarantineCode, *HoldCode, *CarryCode, *SuspendCode, *UnreadableFault)
     of_calculator = (*calculator.RefusalCode, *calculator.LotRefusal)
-    codes = {code.value for code in (*RejectionCode, *OutcomeCode, *EntitlementRefusal, *LedgerRefusalCode, *of_payout)}
+    of_ledger = (*EntitlementRefusal, *LedgerRefusalCode, *LogFault, *LogRefusal)
+    codes = {code.value for code in (*RejectionCode, *OutcomeCode, *of_ledger, *of_payout)}
     codes |= {code.value for code in (*DeviationCode, *of_calculator)}
     assert codes | {UNKNOWN_ACTOR} == set(first_column("errors.md"))
 

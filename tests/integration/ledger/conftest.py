@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -17,6 +18,7 @@ from premia.commands.migrate import bring_up_to_date
 from premia.fsck.deviation import Checked, Deviation
 from premia.fsck.ledger_journal import check_journal
 from premia.fsck.ledger_lots import check_lots
+from premia.local.ports import choose_ports
 from premia.local.stack import LocalStack
 from schemas.ledger_transaction import LedgerTransaction
 from schemas.message import Message
@@ -25,6 +27,7 @@ from services.ledger.use_cases.post_batch import BatchResult, post_batch
 from services.ledger.use_cases.relay_journal import journal_after
 from services.runtime.outbox import outbox_after
 from tests.conftest import environment_with_database
+from tests.integration.command import premia
 
 ALL = 1_000_000
 APPEND_ONLY = (
@@ -128,5 +131,22 @@ async def ledger(ledger_environment: dict[str, str]) -> AsyncIterator[Ledger]:
     conn = await asyncpg.connect(ledger_environment["PREMIA_LEDGER_DATABASE_URL"])
     try:
         yield Ledger(conn, ledger_environment)
+    finally:
+        await conn.close()
+
+
+@pytest.fixture
+async def service(servers: LocalStack, kafka: str, new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[Ledger]:
+    """An empty ledger with a database and topics of its own: offsets in one belong to the other."""
+    environment = environment_with_database(servers, new_database()) | {
+        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "PREMIA_LEDGER_HTTP": f"127.0.0.1:{choose_ports(['ledger'])['ledger']}",
+        "PREMIA_ACTOR_TOKENS": str(tmp_path / "tokens.json"),
+    }
+    await bring_up_to_date(environment["DATABASE_URL"], environment)
+    assert (await premia(kafka, "topics", "apply")).exit_code == 0
+    conn = await asyncpg.connect(environment["PREMIA_LEDGER_DATABASE_URL"])
+    try:
+        yield Ledger(conn, environment)
     finally:
         await conn.close()

@@ -3,97 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
-import asyncpg
 import orjson
 import pytest
-from aiokafka import ConsumerRecord
 
-from premia.commands.migrate import bring_up_to_date
 from premia.local.ports import choose_ports
-from premia.local.stack import LocalStack
-from schemas.message import Message
 from schemas.topics import ENTITLEMENTS, LEDGER_TRANSACTIONS, SALE_OUTCOMES
-from services.runtime.kafka import publish, start_producer
-from tests.conftest import environment_with_database
-from tests.integration.command import premia
 from tests.integration.ledger.conftest import Ledger
 from tests.integration.ledger.records import entitlement, record, reserve, settle
-from tests.integration.premium_calculator.programme import header, read
+from tests.integration.ledger.service import DEADLINE_S, EXIT_UNEXPECTED, posted, running, send, told, until
+from tests.integration.premium_calculator.programme import header
 
-DEADLINE_S: Final = 60.0
 STOP_S_MAX: Final = 5.0  # what every service promises
-EXIT_UNEXPECTED: Final = 70
 
 
 @pytest.fixture
-async def ledger(servers: LocalStack, kafka: str, new_database: Callable[[], str], tmp_path: Path) -> AsyncIterator[Ledger]:
-    """An empty ledger with a database and topics of its own: offsets in one belong to the other."""
-    environment = environment_with_database(servers, new_database()) | {
-        "KAFKA_BOOTSTRAP_SERVERS": kafka,
-        "PREMIA_LEDGER_HTTP": f"127.0.0.1:{choose_ports(['ledger'])['ledger']}",
-        "PREMIA_ACTOR_TOKENS": str(tmp_path / "tokens.json"),
-    }
-    await bring_up_to_date(environment["DATABASE_URL"], environment)
-    assert (await premia(kafka, "topics", "apply")).exit_code == 0
-    conn = await asyncpg.connect(environment["PREMIA_LEDGER_DATABASE_URL"])
-    try:
-        yield Ledger(conn, environment)
-    finally:
-        await conn.close()
-
-
-@asynccontextmanager
-async def running(ledger: Ledger) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The service as a process; killed at the end of the block if it is still there."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "services.ledger",
-        env={**os.environ, **ledger.environment},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def send(ledger: Ledger, records: Iterable[ConsumerRecord[Any, Any]]) -> None:
-    """Publish records where they would be read."""
-    producer = await start_producer(ledger.environment["KAFKA_BOOTSTRAP_SERVERS"])
-    try:
-        await publish(producer, [Message(made.topic, made.key, made.value, made.headers) for made in records])
-    finally:
-        await producer.stop()
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait for a condition, with a deadline."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not await condition():
-            await asyncio.sleep(0.05)
-
-
-async def posted(ledger: Ledger) -> int:
-    """Leaves of the log."""
-    size: int = await ledger.conn.fetchval("SELECT tree_size FROM ledger.log_head")
-    return size
-
-
-async def told(ledger: Ledger, *topics: str) -> list[ConsumerRecord[Any, Any]]:
-    """All that was published to some topics."""
-    return await read(ledger.environment["KAFKA_BOOTSTRAP_SERVERS"], *topics)
+def ledger(service: Ledger) -> Ledger:
+    """Here it is the ledger of a process."""
+    return service
 
 
 async def test_what_is_published_is_posted_and_told_in_the_order_of_the_log(ledger: Ledger) -> None:
