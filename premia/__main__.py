@@ -17,6 +17,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "accounts": ("premia.commands.accounts", "accounts", "Propose and verify payment accounts (two persons)."),
     "balances": ("premia.commands.balances", "balances", "Show the ledger's balances."),
     "calculate": ("premia.commands.calculate", "calculate", "Calculate sales from files, without Kafka."),
+    "corrections": ("premia.commands.corrections", "corrections", "Open and correct balances of the ledger (two persons)."),
     "demo": ("premia.commands.demo", "demo", "Settle the whole sample programme on this machine."),
     "dlq": ("premia.commands.dlq", "dlq", "List, show and redrive events that could not be used."),
     "down": ("premia.commands.stack", "down", "Stop the local stack."),

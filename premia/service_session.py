@@ -48,6 +48,13 @@ async def calculator(actor: str | None) -> AsyncIterator[ServiceClient]:
 
 
 @asynccontextmanager
+async def ledger(actor: str | None) -> AsyncIterator[ServiceClient]:
+    """As `payout`, for the ledger."""
+    async with _service("ledger", actor) as client:
+        yield client
+
+
+@asynccontextmanager
 async def _service(name: str, actor: str | None) -> AsyncIterator[ServiceClient]:
     import aiohttp  # noqa: PLC0415  takes longer to import than a command's help may
 

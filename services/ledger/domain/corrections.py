@@ -113,8 +113,12 @@ def _by_reversal(books: Books, command: Command, cause: CommandCause, transactio
     clears = tuple(ClearedPart(part.booking_key, -part.amount) for part in posted.clears)
     suspended: dict[str, SuspendedBooking] = {}
     for part in clears:
-        booking = suspended.get(part.booking_key) or books.suspended[part.booking_key]
-        suspended[part.booking_key] = replace(booking, open_amount=booking.open_amount - part.amount)
+        # Taking back what had given a booking back takes from it again, if somebody else has not.
+        known = books.suspended | suspended
+        booking = take_from_suspense(known, part.booking_key, known[part.booking_key].unit, part.amount, arrived=None)
+        if isinstance(booking, Declined):
+            return booking
+        suspended[part.booking_key] = booking
     cause = replace(cause, reverses=transaction_id, clears=clears)
     return _carried_out(command, TransactionKind.CORRECTED, cause, transfers, suspended)
 

@@ -147,6 +147,14 @@ async def test_what_a_clearing_took_from_suspense_is_open_again_when_it_is_taken
     assert (await ledger.outcome(uuid_of("D")))["code"] == "POSTED"
 
 
+async def test_what_was_given_back_to_suspense_and_cleared_again_is_not_taken_twice(ledger: Ledger, api: LedgerApi) -> None:
+    await ledger.post(suspend("B", "50.00"), clear("C", "B", "30.00", ("payer", "PAY-1"), kind="receivable"))
+    given_back = await decided(api, reversal("first", PAYER, (await last_leaf(ledger)).transaction_id))
+    await ledger.post(clear("D", "B", "50.00", ("payer", "PAY-2"), kind="receivable"))
+    refused = await api.post("/v1/corrections", reversal("second", PAYER, given_back["transaction_id"]), actor="ana")
+    assert (refused.status, refused.code) == (409, "BOOKING_CLEARED")
+
+
 async def test_a_correction_says_what_a_booking_in_suspense_was(ledger: Ledger, api: LedgerApi) -> None:
     """The payment was given up, its money was payable again, and then the bank booked it after all."""
     await ledger.post(entitlement(), suspend("B", "98.08", direction="DBIT"))
