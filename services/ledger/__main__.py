@@ -2,7 +2,7 @@
 sealer of the log, and HTTP: corrections, the log and its proofs, metrics, health.
 
 Environment: KAFKA_BOOTSTRAP_SERVERS, PREMIA_LEDGER_DATABASE_URL, PREMIA_LEDGER_HTTP, PREMIA_ACTOR_TOKENS; PREMIA_LEDGER_LOG,
-the folder of the log, and PREMIA_LEDGER_LOG_KEY or PREMIA_LEDGER_LOG_KEY_TEXT.
+the folder of the log, PREMIA_LEDGER_LOG_KEY or PREMIA_LEDGER_LOG_KEY_TEXT, and PREMIA_LEDGER_WITNESSES if the log has any.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from services.ledger.adapters.http_corrections import CorrectionsApi
 from services.ledger.adapters.log_folder import LogFolder
 from services.ledger.adapters.log_http import LogHttp
 from services.ledger.adapters.log_keys import LogKeys, log_keys
+from services.ledger.adapters.witness import witnesses
 from services.ledger.limits import MEASURE_INTERVAL_S
 from services.ledger.metrics import (
     BATCH_RECORDS,
@@ -32,6 +33,7 @@ from services.ledger.metrics import (
     TREE_SIZE,
     TRIAL_BALANCE,
 )
+from services.ledger.published_log import PublishedLog
 from services.ledger.sealing import Sealing
 from services.ledger.use_cases.compare_log import compare_log
 from services.ledger.use_cases.post_batch import BatchResult, post_batch
@@ -40,6 +42,7 @@ from services.ledger.use_cases.seal_log import recorded_at
 from services.ledger.use_cases.sequence_gaps import gap_figures
 from services.ledger.use_cases.track_sequences import track_sequences
 from services.ledger.use_cases.trial_balance import trial_balance
+from services.ledger.witnessing import follow_with
 from services.runtime.batch_consumer import Progress, Subscription, consume
 from services.runtime.database import open_pool
 from services.runtime.http import ActorTokens, serve
@@ -119,6 +122,7 @@ async def main(stop: asyncio.Event) -> None:
     tokens = ActorTokens(Path(required("PREMIA_ACTOR_TOKENS")))
     keys = log_keys()
     log_folder = LogFolder(folder("PREMIA_LEDGER_LOG"))
+    log_witnesses = witnesses()
     posting = Posting()
     progress = Progress()
     subscription = Subscription(
@@ -156,7 +160,8 @@ async def main(stop: asyncio.Event) -> None:
             async def relay(source: str, read_after: ReadAfter, wake: asyncio.Event) -> None:
                 await run_relay(pool, producer, schema=SCHEMA, source=source, read_after=read_after, wake=wake)
 
-            sealing = Sealing(pool, producer, log_folder, keys, posting.sealer_wake)
+            published = PublishedLog(log_folder, producer)
+            sealing = Sealing(pool, log_folder, keys, published, posting.sealer_wake)
             try:
                 await run_side_by_side(
                     stop,
@@ -166,6 +171,7 @@ async def main(stop: asyncio.Event) -> None:
                     relay("journal", journal_after, posting.journal_wake),
                     relay("outbox", _outbox_after, posting.outbox_wake),
                     sealing.run(),
+                    follow_with(log_witnesses, log_folder, published),
                     measure(pool, log_folder, keys),
                 )
             finally:

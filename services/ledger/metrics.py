@@ -36,3 +36,4 @@ SEAL_SECONDS: Final = Histogram(
     "From posting the oldest leaf of a checkpoint to the checkpoint's publication.",
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 60),
 )
+WITNESSES: Final = Gauge("premia_ledger_witnesses", "Witnesses of the log by how they are doing.", ["state"])

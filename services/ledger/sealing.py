@@ -13,21 +13,16 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from services.ledger.adapters.checkpoint import Checkpoint
 from services.ledger.adapters.growing_log import GrowingLog, resumed
 from services.ledger.adapters.log_folder import LogFolder
 from services.ledger.adapters.log_keys import LogKeys
-from services.ledger.adapters.messages import checkpoint_message
-from services.ledger.adapters.signed_note import Note
-from services.ledger.metrics import SEAL_SECONDS, SEALED_SIZE
+from services.ledger.metrics import SEAL_SECONDS
+from services.ledger.published_log import PublishedLog
 from services.ledger.use_cases.compare_log import compare_log
 from services.ledger.use_cases.seal_log import seal_log
 from services.runtime.database import LOCK_POLL_S, hold_alone
-from services.runtime.kafka import publish
 
 if TYPE_CHECKING:
-    from aiokafka import AIOKafkaProducer
-
     from services.runtime.database import Connection, Pool
 
 # Five checkpoints a second: a burst of batches shares one, and a leaf waits for a fifth of the second that it may take.
@@ -38,10 +33,10 @@ POLL_S: Final = 0.25  # how late another process's batch may be seen; our own wa
 class Sealing:
     """One sealer. `wake` is set when a batch was committed."""
 
-    def __init__(self, pool: Pool, producer: AIOKafkaProducer, folder: LogFolder, keys: LogKeys, wake: asyncio.Event) -> None:
+    def __init__(self, pool: Pool, folder: LogFolder, keys: LogKeys, published: PublishedLog, wake: asyncio.Event) -> None:
         self._wake = wake
         self._pool = pool
-        self._producer = producer
+        self._published = published
         self._folder = folder
         self._keys = keys
 
@@ -55,11 +50,13 @@ class Sealing:
             while True:
                 self._wake.clear()
                 started = time.monotonic()
-                sealed = await seal_log(conn, log)
+                async with self._published.changing:
+                    sealed = await seal_log(conn, log)
+                    if sealed is not None:
+                        await self._published.put(sealed.checkpoint, sealed.note)
                 if sealed is None:
                     await self._wait()
                     continue
-                await self._tell(sealed.checkpoint, sealed.note)
                 SEAL_SECONDS.observe((datetime.now(UTC) - sealed.oldest_recorded_at).total_seconds())
                 await asyncio.sleep(max(0.0, started + CHECKPOINT_INTERVAL_S - time.monotonic()))
 
@@ -67,16 +64,16 @@ class Sealing:
         """Go on where the folder's checkpoint ends. A new folder gets one at once, over all that is posted, be it nothing."""
         compared = await compare_log(conn, self._folder, self._keys)
         log = await asyncio.to_thread(resumed, self._folder, self._keys, compared.sealed_size)
-        stored = compared.stored
-        if stored is None:
-            sealed = await seal_log(conn, log)
-            stored = await asyncio.to_thread(log.seal) if sealed is None else (sealed.checkpoint, sealed.note)
-        await self._tell(*stored)
+        async with self._published.changing:
+            if compared.stored is not None:
+                checkpoint, note = compared.stored
+                note = await asyncio.to_thread(log.sign_with_new_keys, note)
+            elif (sealed := await seal_log(conn, log)) is not None:
+                checkpoint, note = sealed.checkpoint, sealed.note
+            else:
+                checkpoint, note = await asyncio.to_thread(log.seal)
+            await self._published.put(checkpoint, note)
         return log
-
-    async def _tell(self, checkpoint: Checkpoint, note: Note) -> None:
-        SEALED_SIZE.set(checkpoint.size)
-        await publish(self._producer, [checkpoint_message(checkpoint, note, datetime.now(UTC))])
 
     async def _wait(self) -> None:
         try:

@@ -81,6 +81,18 @@ class GrowingLog:
         self._folder.replace_checkpoint(note.to_text().encode())
         return checkpoint, note
 
+    def sign_with_new_keys(self, note: Note) -> Note:
+        """The checkpoint of before, with the signatures of keys that were added since, and still with those of others."""
+        signed = self._keys.signed(note.text)
+        ours = {(signature.name, signature.key_hash) for signature in signed.signatures}
+        missing = ours - {(signature.name, signature.key_hash) for signature in note.signatures}
+        if not missing:
+            return note
+        others = (signature for signature in note.signatures if (signature.name, signature.key_hash) not in ours)
+        note = Note(note.text, (*signed.signatures, *others))
+        self._folder.replace_checkpoint(note.to_text().encode())
+        return note
+
 
 def resumed(folder: LogFolder, keys: LogKeys, size: int) -> GrowingLog:
     """The log of the first `size` leaves of the folder, ready to grow. Raises LogError if a tile is missing."""

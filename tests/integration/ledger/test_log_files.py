@@ -11,8 +11,10 @@ from typing import Any, Final
 import pytest
 
 from schemas.note_signing import NoteKind, new_note_key
+from services.ledger.adapters.growing_log import resumed
 from services.ledger.adapters.log_folder import LogFolder
 from services.ledger.adapters.log_keys import LogKeys
+from services.ledger.adapters.signed_note import Note, read_signatures
 from services.ledger.log_errors import LogError, LogFault
 from services.ledger.use_cases.compare_log import compare_log
 from tests.integration.ledger.conftest import Ledger
@@ -196,6 +198,20 @@ async def test_a_key_is_followed_by_another_without_a_gap(ledger: Ledger, tmp_pa
         await seal(ledger.conn, tmp_path, LogKeys(keys))
         for key in keys:
             assert audit(tmp_path, key.verifier_key()).size == size
+
+
+async def test_a_key_that_was_added_signs_the_checkpoint_that_is_there(ledger: Ledger, tmp_path: Path) -> None:
+    old, new = KEYS.keys[0], new_note_key(ORIGIN, NoteKind.LOG)
+    await fill(ledger.conn, 3)
+    await seal(ledger.conn, tmp_path)
+    stored = await compare_log(ledger.conn, LogFolder(tmp_path), LogKeys((old, new)))
+    assert stored.stored is not None
+    _, note = stored.stored
+    (witness,) = read_signatures(new_note_key("witness.example", NoteKind.WITNESS).cosign(note.text, 1_700_000_000))
+    both = resumed(LogFolder(tmp_path), LogKeys((old, new)), 3).sign_with_new_keys(Note(note.text, (*note.signatures, witness)))
+    assert [audit(tmp_path, key.verifier_key()).size for key in (old, new)] == [3, 3]
+    assert both.signatures[-1] == witness
+    assert resumed(LogFolder(tmp_path), LogKeys((new,)), 3).sign_with_new_keys(both) is both
 
 
 def test_a_folder_has_one_writer(tmp_path: Path) -> None:
