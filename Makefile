@@ -3,8 +3,8 @@
 SHELL := /bin/sh
 
 # The first Python between 3.11 and 3.13 that really runs (a version manager's shim may not).
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+FITS := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p $(FITS) && { echo $$p; break; }; done)
 BIN := .venv/bin
 SOURCES := premia schemas services samples tests benchmarks tools verifier
 
@@ -14,7 +14,8 @@ help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 venv:
-	@test -n "$(PYTHON)" || { echo "premia: Python 3.11, 3.12 or 3.13 is needed, and none was found" >&2; exit 2; }
+	@$(or $(PYTHON),false) $(FITS) || { echo "premia: Python 3.11, 3.12 or 3.13 is needed, and" \
+		"$(if $(PYTHON),$(PYTHON) is none,none was found: set PYTHON=… for make)" >&2; exit 2; }
 	@$(PYTHON) tools/bootstrap.py
 
 demo: venv ## Settle a whole sample programme on this machine
