@@ -12,6 +12,8 @@ from typing import Final
 
 import click
 
+from premia.local.errors import EXIT_INTERRUPTED
+
 # name -> (module, attribute, one line of help). The help stands here so that `premia --help` imports nothing else.
 COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "accounts": ("premia.commands.accounts", "accounts", "Propose and verify payment accounts (two persons)."),
@@ -38,7 +40,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "settle": ("premia.commands.settle", "settle", "Prepare a settlement cycle."),
     "simulate": ("premia.commands.simulate", "simulate", "Tell who would get more or less under proposed terms."),
     "statements": ("premia.commands.statements", "statements", "Issue and list statements."),
-    "status": ("premia.commands.stack", "status", "Show the state of the local stack."),
+    "status": ("premia.commands.stack", "status", "Show the state of the whole, and what is worth doing."),
     "topics": ("premia.commands.topics", "topics", "Create the Kafka topics."),
     "trace": ("premia.commands.trace", "trace", "Tell the story of a lot, a payout or a statement."),
     "up": ("premia.commands.stack", "up", "Start the local stack."),
@@ -67,6 +69,14 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, COMMANDS[name][2]) for name in self.list_commands(ctx)])
 
+    def invoke(self, ctx: click.Context) -> object:
+        """As click does; Ctrl-C ends the command with a line and its own exit code."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with 'did you mean' added."""
         name = args[0] if args else ""
@@ -83,7 +93,7 @@ def main() -> None:
     """Premia turns gold sale events into premium payouts that anyone can check.
 
     Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 a check found something, 2 wrong use or input,
-    3 a part that is needed cannot be reached, 4 something was rejected.
+    3 a part that is needed cannot be reached, 4 something was rejected, 130 interrupted.
     """
 
 

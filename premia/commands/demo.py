@@ -18,7 +18,7 @@ import click
 
 from premia.commands.stack import bring_up, data_dir_option, new_stack, run_premia, signals_as_interrupts, stop_stack
 from premia.demo.stopwatch import Stopwatch
-from premia.local.errors import MachineNotReady
+from premia.local.errors import EXIT_INTERRUPTED, MachineNotReady
 from samples.reader import PROGRAMME_FILE, SampleFileError, read_accounts, read_cycles, read_sales
 from schemas.registry_file import RegistryFileError, load_registry
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from schemas.registry_snapshot import LoadedRegistry
 
 EXIT_WRONG_INPUT: Final = 2
-EXIT_INTERRUPTED: Final = 130
 MARK: Final = ".demo"  # a file in the data folder: what is in it was made by a demo, and the next one may remove it.
 BANK_OPENS_AT: Final = "2014-01-02T08:00"  # the first business day of the sample.
 SCHEMES: Final = Path(__file__).resolve().parents[2] / "schemes"
@@ -56,6 +55,7 @@ def demo(data_dir: Path, *, stops: bool) -> None:
     from premia.demo.summary import figures, next_steps, time_table  # noqa: PLC0415
     from premia.local.memory import PeakMemory  # noqa: PLC0415
 
+    settled = False
     with signals_as_interrupts():
         try:
             with stopwatch.step("start Kafka, PostgreSQL, bank and services"):
@@ -79,10 +79,14 @@ def demo(data_dir: Path, *, stops: bool) -> None:
                 from premia.local.watch import watch  # noqa: PLC0415
 
                 click.echo("\nEverything stays up until Ctrl-C.", err=True)
+                settled = True
                 watch(stack, threading.Event())
         except KeyboardInterrupt:
             stop_stack(stack)
-            raise click.exceptions.Exit(0 if stays else EXIT_INTERRUPTED) from None
+            if settled:
+                return
+            click.echo("Interrupted before its end: the next demo starts over.", err=True)
+            raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
         except (click.ClickException, click.exceptions.Exit):
             stop_stack(stack)
             raise
@@ -101,7 +105,7 @@ def _start_over(stack: LocalStack) -> None:
 
 
 def _mark(stack: LocalStack) -> None:
-    stack.data_dir.mkdir(parents=True, exist_ok=True)
+    stack.make_folders()
     (stack.data_dir / MARK).touch()
 
 

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from premia.local.environment import LOG_VERIFIER_FILE
-from premia.local.errors import StackUnreachable
+from premia.local.errors import EXIT_INTERRUPTED, StackUnreachable
+from premia.local.invocation import premia_command
 from premia.local.limits import POLL_INTERVAL_S, READY_GRACE_S
 from premia.local.machine import check_installation
 from premia.local.programs import PROGRAMS, SERVICES
@@ -31,9 +32,10 @@ from premia.local.state import DATA_DIR_VARIABLE, DEFAULT_DATA_DIR
 if TYPE_CHECKING:  # what these import is not there on a machine without the extra `local`, which is told so first
     from premia.local.report import StackReport
     from premia.local.stack import LocalStack
+    from premia.local.whole import Whole
 
-EXIT_INTERRUPTED: Final = 130
 EXIT_NOT_READY: Final = 1
+LABEL_CHARS: Final = 14
 PREPARATIONS: Final = (("migrate",), ("topics", "apply"))
 
 data_dir_option = click.option(
@@ -93,9 +95,10 @@ def down(data_dir: Path) -> None:
 @data_dir_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON, on one line.")
 def status(data_dir: Path, *, as_json: bool) -> None:
-    """Show each program of the stack: whether it can be used, its process, memory, port and log.
+    """Show the state of the whole, and the three things most worth doing.
 
-    Exit code 1 if something is not ready.
+    Each program with its process, memory and port; what waits, what is held, what is at the bank. Exit code 1 if a program is
+    not ready.
     """
     stack = new_stack(data_dir)
     from premia.local.report import report  # noqa: PLC0415  # after check_installation
@@ -174,7 +177,7 @@ def stop_stack(stack: LocalStack) -> None:
     finally:
         signal.signal(signal.SIGINT, previous)
     if stopped:
-        click.echo(f"Stopped {', '.join(stopped)}. Data stay in {stack.data_dir}; remove that folder to start over.", err=True)
+        click.echo(f"Stopped {', '.join(stopped)}. Data stay; to start over, remove {' and '.join(stack.places())}", err=True)
     else:
         click.echo("Nothing was running.", err=True)
 
@@ -203,8 +206,10 @@ def _print_places(stack: LocalStack) -> None:
         click.echo(f"{name:<12} http://{environment[f'PREMIA_{variable}_HTTP']}/metrics")
     click.echo(f"Public log   {environment['PREMIA_LEDGER_URL']}/checkpoint (key in {stack.data_dir / LOG_VERIFIER_FILE})")
     click.echo(f"Data, logs   {stack.data_dir}")
+    premia = premia_command(stack.data_dir)
     click.echo(
-        "Next: premia registry apply FILE --schemes DIR, premia publish FILE, premia status. Stop: premia down", err=True
+        f"Next: {premia} registry apply FILE --schemes DIR, {premia} publish FILE, {premia} status. Stop: {premia} down",
+        err=True,
     )
 
 
@@ -232,9 +237,40 @@ def _print_report(found: StackReport) -> None:
             click.echo(f"\n{program.title} died {times} since the stack was started. Its last words:")
             for line in program.last_words or ["(none)"]:
                 click.echo(f"  {program.name} | {line}")
+    if found.whole:
+        click.echo()
+        for label, text in _whole_lines(found.whole):
+            click.echo(f"{label:<{LABEL_CHARS}}{text}")
     click.echo("\nWorth doing next:")
     for advice in found.next:
-        click.echo(f"  {advice}")
+        click.echo(f"  {advice.why}\n    {advice.command}")
+
+
+def _whole_lines(whole: Whole) -> Iterator[tuple[str, str]]:
+    from premia.local.advice import money_by_code  # noqa: PLC0415
+
+    def shown(count: int | None) -> str:
+        return "?" if count is None else f"{count:,}"
+
+    yield (
+        "Waiting",
+        f"{shown(whole.sales_waiting)} sales to be calculated, {shown(whole.entitlements_waiting)} records to be posted, "
+        f"{shown(whole.transactions_waiting)} transactions to be seen by payout",
+    )
+    if whole.unbalanced_units is None:
+        yield "Ledger", "?"
+    else:
+        off = ", ".join(whole.unbalanced_units)
+        yield "Ledger", f"DOES NOT BALANCE in {off}" if off else "debits equal credits in every unit"
+    for label, amounts in (("Held", whole.held_minor), ("Carried over", whole.carried_over_minor)):
+        yield label, "?" if amounts is None else money_by_code(amounts) or "nothing"
+    yield (
+        "Payouts",
+        "?"
+        if whole.orders is None
+        else f"{whole.to_approve:,} to be approved, {whole.at_bank:,} at the bank without an answer",
+    )
+    yield "Bank", f"{shown(whole.suspended_bookings)} bookings to be cleared, {shown(whole.quarantined_files)} unusable files"
 
 
 def _duration(seconds: int) -> str:

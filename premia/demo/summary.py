@@ -5,16 +5,13 @@ Goal: a newcomer sees the programme on one screen, and every command can be past
 
 from __future__ import annotations
 
-import os
-import shlex
-import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from premia.demo.facts import Facts
-from premia.local.state import DATA_DIR_VARIABLE, DEFAULT_DATA_DIR
+from premia.local.invocation import premia_command, shown_path
 
 LABEL_CHARS: Final = 24
 GRAMS_IN_TONNE: Final = 1_000_000
@@ -44,7 +41,7 @@ def figures(facts: Facts, *, programme: str, synthetic: bool, documents: Path) -
         ("Beneficiaries, declared", f"{facts.beneficiaries:,} in {', '.join(facts.countries)}"),
         ("Trial balance", _trial_balance(facts.unbalanced)),
         ("Ledger", f"{facts.transactions:,} transactions in one order"),
-        ("Statements", f"{facts.statements:,} as PDF, each with its data inside, by hash in {_shown(documents)}"),
+        ("Statements", f"{facts.statements:,} as PDF, each with its data inside, by hash in {shown_path(documents)}"),
     ):
         lines.append(f"{label:<{LABEL_CHARS}}{text}")
     return lines
@@ -74,13 +71,6 @@ def next_steps(data_dir: Path, *, runs: bool) -> list[str]:
     return ["Worth looking at:"] + [line for what, step in steps for line in (f"  {what}", f"    {step}")]
 
 
-def premia_command(data_dir: Path) -> str:
-    """How `premia` is called from the present folder, for a stack in this data folder."""
-    shown = _shown(Path(sys.executable).parent / "premia")
-    prefix = "" if data_dir == Path(DEFAULT_DATA_DIR).absolute() else f"{DATA_DIR_VARIABLE}={shlex.quote(str(data_dir))} "
-    return prefix + shlex.quote(shown)
-
-
 def _money(amounts: Mapping[str, Decimal]) -> str:
     total = sum(amounts.values(), Decimal(0))
     by_code = ", ".join(f"{code} {amount:,.2f}" for code, amount in sorted(amounts.items()))
@@ -91,9 +81,3 @@ def _trial_balance(unbalanced: Mapping[str, int]) -> str:
     if not unbalanced:
         return "debits equal credits in every unit"
     return "DOES NOT BALANCE: " + ", ".join(f"{unit} off by {difference}" for unit, difference in unbalanced.items())
-
-
-def _shown(path: Path) -> str:
-    """A path as it is written from the present folder."""
-    here = os.path.relpath(path)
-    return str(path) if here.startswith("..") else here

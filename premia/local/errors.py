@@ -6,7 +6,11 @@ The message is one line that says what to do.
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
+
+EXIT_INTERRUPTED: Final = 130  # as shells report a program that Ctrl-C ended; click's own 1 means that a check found something
 
 
 class MachineNotReady(click.ClickException):

@@ -23,6 +23,7 @@ from premia.local.errors import MachineNotReady, StackUnreachable
 from premia.local.limits import POSTGRES_CONNECTIONS_MAX, POSTGRES_SHARED_BUFFERS_MB, START_TIMEOUT_S
 from premia.local.ports import LOOPBACK
 from premia.local.state import POSTGRES_ADMIN
+from premia.local.talk import say
 
 ACCOUNTS: Final = ("postgres", "nobody")  # unprivileged ones that systems have, the fitting one first
 OPEN_PARENT: Final = Path("/var/lib/premia-local")  # for root, when a parent of the data folder is closed to other accounts
@@ -89,6 +90,7 @@ def _new_account() -> Account:
     added = subprocess.run([add_user, "--system", "--no-create-home", name], capture_output=True, text=True, check=False)  # noqa: S603
     if added.returncode != 0:
         raise MachineNotReady(f"PostgreSQL does not run as root, and no account could be added: {added.stderr.strip()}")
+    say(f"Added the system account '{name}': PostgreSQL does not run as root, and there was none for it.")
     entry = pwd.getpwnam(name)
     return Account(name, entry.pw_uid, entry.pw_gid)
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 from typing import Final
 
 from premia.local.accidents import deaths, last_words
+from premia.local.advice import Advice, advice
+from premia.local.invocation import premia_command
 from premia.local.memory import family_bytes
 from premia.local.programs import PROGRAMS, SERVICES
 from premia.local.stack import LocalStack
+from premia.local.whole import Whole, whole
 
-ADVICE_MAX: Final = 3
 MEGABYTE: Final = 1024 * 1024
 
 
@@ -53,13 +54,23 @@ class StackReport:
     ready: bool
     external: dict[str, str]
     programs: list[ProgramState]
-    next: list[str]
+    whole: Whole | None
+    next: list[Advice]
 
 
 def report(stack: LocalStack) -> StackReport:
     """Look at every program once. `ready` is whether all of them can be used."""
+    premia = premia_command(stack.data_dir)
     if not stack.exists():
-        return StackReport(str(stack.data_dir), running=False, ready=False, external={}, programs=[], next=["premia up"])
+        return StackReport(
+            str(stack.data_dir),
+            running=False,
+            ready=False,
+            external={},
+            programs=[],
+            whole=None,
+            next=advice([], None, premia=premia),
+        )
     processes = stack.processes()
     died = deaths(stack.supervisor.logs_dir) if processes else []
     programs = []
@@ -83,6 +94,7 @@ def report(stack: LocalStack) -> StackReport:
                 last_words=last_words(stack.log_file(name)) if times else [],
             )
         )
+    seen = whole(stack.state.ports) if processes else None
     external = {"kafka": stack.state.external_kafka, "postgres": stack.state.external_database}
     return StackReport(
         data_dir=str(stack.data_dir),
@@ -90,31 +102,9 @@ def report(stack: LocalStack) -> StackReport:
         ready=all(program.ready for program in programs),
         external={name: _without_login(address) for name, address in external.items() if address},
         programs=programs,
-        next=_advice(programs, running=bool(processes)),
+        whole=seen,
+        next=advice(programs, seen, premia=premia),
     )
-
-
-def _advice(programs: list[ProgramState], *, running: bool) -> list[str]:
-    """At most three things worth doing, the most urgent first."""
-    if not running:
-        return ["premia up"]
-    advice = [f"premia logs {program.name} -n 50" for program in programs if program.state == "failed" or program.deaths]
-    stopped = [program for program in programs if program.pid is None]
-    if stopped:
-        advice.append("premia up")
-    elif not all(program.ready for program in programs):
-        named = [command for program in programs if (command := _command_in(program.trouble))]
-        advice += [f"premia {command}" for command in dict.fromkeys(named)]
-        advice += [f"premia logs {program.name} -f" for program in programs if not program.ready and not program.trouble]
-    else:
-        advice += ["premia dlq list", "premia balances", "premia payouts list"]
-    return advice[:ADVICE_MAX]
-
-
-def _command_in(trouble: str | None) -> str | None:
-    """The command that a service names as the way out of its trouble: what stands in backquotes after `premia`."""
-    match = re.search(r"`premia ([^`]+)`", trouble or "")
-    return match[1] if match else None
 
 
 def _without_login(url: str) -> str:

@@ -55,6 +55,7 @@ from premia.local.state import (
     PORT_NAMES,
     POSTGRES_ADMIN,
     ROLES,
+    STATE_FILE,
     StackState,
     StateError,
     read_state,
@@ -133,7 +134,7 @@ class LocalStack:
 
     def start_infrastructure(self, names: Iterable[str] = INFRASTRUCTURE, *, new_ports: bool = False) -> None:
         """Kafka, PostgreSQL with its database, and the bank: prepared, started and ready. What runs already stays."""
-        self._make_folders()
+        self.make_folders()
         with self._only_one():
             self._state = self._remember(new_ports=new_ports)
             write_env_file(self.data_dir, self.environment())
@@ -159,14 +160,25 @@ class LocalStack:
                 for start in pending:
                     start.result()
 
+    def places(self) -> list[str]:
+        """Every folder that the stack keeps data in: its own, and another one where PostgreSQL could not use that."""
+        postgres_dir = Path(self.state.postgres_dir)
+        return [str(self.data_dir)] + ([] if postgres_dir.parent == self.data_dir else [str(postgres_dir)])
+
     def remove(self) -> None:
-        """Stop, and delete everything the stack ever wrote: its folder, and what lies elsewhere because it had to."""
+        """Stop, and delete everything the stack ever wrote: its folder, and what lies elsewhere because it had to.
+
+        Data go first and state.json last: after an interruption there still is a stack, and removing it again goes on.
+        """
         if not self.exists():
             return
         self.stop()
-        for folder in (Path(self.state.postgres_dir), Path(self.state.socket_dir), self.data_dir):
+        inside = [entry for entry in self.data_dir.iterdir() if entry.is_dir()]
+        for folder in dict.fromkeys((*inside, Path(self.state.postgres_dir), Path(self.state.socket_dir))):
             if folder.exists():
                 shutil.rmtree(folder)
+        (self.data_dir / STATE_FILE).unlink()
+        shutil.rmtree(self.data_dir)
         self._state = None
 
     def start_services(self, names: Iterable[str] = SERVICES) -> None:
@@ -279,7 +291,8 @@ class LocalStack:
         self._start("postgres")
         asyncio.run(_ensure_database(self.state.passwords[POSTGRES_ADMIN], self.state.ports["postgres"]))
 
-    def _make_folders(self) -> None:
+    def make_folders(self) -> None:
+        """The folders of the stack. Raises MachineNotReady if there is no room, or they cannot be written."""
         if not self.processes():  # what runs already has taken its room
             check_room(self.data_dir, psutil.virtual_memory().available)
         try:
@@ -331,11 +344,9 @@ class LocalStack:
     def _new_state(self) -> StackState:
         account = postgres.server_account()
         postgres_dir = postgres.choose_home(self.data_dir, account)
-        if postgres_dir.parent != self.data_dir:
-            say(
-                f"PostgreSQL runs as '{account.name if account else ''}', not as root, and {self.data_dir} is closed to it: "
-                f"its data goes to {postgres_dir}"
-            )
+        if account is not None:
+            elsewhere = f", and {self.data_dir} is closed to it: its data goes to {postgres_dir}"
+            say(f"PostgreSQL runs as '{account.name}', not as root{elsewhere if postgres_dir.parent != self.data_dir else '.'}")
         return StackState(
             ports=choose_ports(PORT_NAMES),
             passwords={role: secrets.token_urlsafe(SECRET_BYTES) for role in (POSTGRES_ADMIN, *ROLES)},

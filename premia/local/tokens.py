@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from premia.local.environment import ACTOR_HASHES_FILE
+from premia.local.limits import SECRET_BYTES
 from premia.local.state import write_private
 
 TOKENS_FILE: Final = "tokens.json"
-SECRET_BYTES: Final = 24
 
 
 def read_tokens(data_dir: Path) -> dict[str, str]:

@@ -19,6 +19,7 @@ from premia.local.limits import STOP_TIMEOUT_S
 from premia.local.state import read_state
 from tests.integration.local.conftest import command_variables, processes_of, until
 
+PREMIA = Path(sys.executable).parent / "premia"  # the tests' shell does not find it by its name
 Premia = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -26,7 +27,7 @@ def test_up_status_logs_down_and_up_again(premia: Premia, folder: Path) -> None:
     first = premia("up")
     assert first.returncode == 0, first.stderr
     assert re.search(r"^Kafka +127\.0\.0\.1:\d+$", first.stdout, re.MULTILINE)
-    assert "Stop: premia down" in first.stderr
+    assert f"Stop: {PREMIA} down" in first.stderr
     assert "password" not in first.stdout
 
     second = premia("up")
@@ -59,7 +60,7 @@ def test_up_status_logs_down_and_up_again(premia: Premia, folder: Path) -> None:
 def test_without_a_stack_status_says_what_to_do_and_down_does_nothing(premia: Premia) -> None:
     status = premia("status")
     assert status.returncode == 1
-    assert "  premia up" in status.stdout
+    assert f"    {PREMIA} up\n" in status.stdout
     assert premia("down").returncode == 0
     logs = premia("logs", "ledger")
     assert logs.returncode == 3
@@ -114,7 +115,10 @@ def test_a_service_that_waits_is_up_and_says_for_what(premia: Premia, folder: Pa
     assert status.returncode == 1
     found = json.loads(status.stdout)
     assert {program["name"]: program["ready"] for program in found["programs"]}["ledger"] is False
-    assert found["next"][0] == "premia registry apply"
+    assert found["next"][0] == {
+        "why": "premium calculator waits for it",
+        "command": f"{PREMIA} registry apply FILE --schemes DIR",
+    }
 
 
 def test_a_start_that_fails_leaves_nothing_running(premia: Premia, folder: Path) -> None:
