@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 from typing import TYPE_CHECKING, Final
 
+from prometheus_client import Gauge
+
 from services.payout import metrics
 from services.payout.domain.booking_match import SuspendCode
 from services.payout.domain.order_state import OrderState
@@ -43,7 +45,9 @@ async def measure(conn: Connection, registry: RegistryView, now: datetime) -> No
     for state in OrderState:
         metrics.ORDERS.labels(state.value).set(orders.get(state.value, 0))
     oldest_on = None
-    for row in await conn.fetch(OPEN_ITEMS):
+    open_items = await conn.fetch(OPEN_ITEMS)
+    _to_zero(metrics.OPEN_ITEMS_MINOR)
+    for row in open_items:
         metrics.OPEN_ITEMS_MINOR.labels(row["currency"]).set(row["amount_minor"])
         if row["oldest_on"] is not None and (oldest_on is None or row["oldest_on"] < oldest_on):
             oldest_on = row["oldest_on"]
@@ -58,6 +62,7 @@ async def measure(conn: Connection, registry: RegistryView, now: datetime) -> No
 
 async def _measure_outlook(conn: Connection, registry: RegistryView) -> None:
     outlook = await read_outlook(conn, registry)
+    _to_zero(metrics.HELD_MINOR, metrics.CARRIED_OVER_MINOR)
     for currency in {result.payee.currency for result in outlook.results}:
         for hold_code in HoldCode:
             held = [r.amount_minor for r in outlook.held() if r.code is hold_code and r.payee.currency == currency]
@@ -65,6 +70,14 @@ async def _measure_outlook(conn: Connection, registry: RegistryView) -> None:
         for carry_code in CarryCode:
             carried = [r.amount_minor for r in outlook.carried_over() if r.code is carry_code and r.payee.currency == currency]
             metrics.CARRIED_OVER_MINOR.labels(currency, carry_code.value).set(sum(carried))
+
+
+def _to_zero(*gauges: Gauge) -> None:
+    """Set what was measured before: a currency in which nothing is left has no row. Nothing is awaited until the new values."""
+    for gauge in gauges:
+        for family in gauge.collect():
+            for sample in family.samples:
+                gauge.labels(**sample.labels).set(0)
 
 
 def _age_s(since: datetime | None, now: datetime) -> float:
