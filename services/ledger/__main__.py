@@ -51,6 +51,7 @@ from services.runtime.outbox import outbox_after
 from services.runtime.process import run_service, run_side_by_side
 from services.runtime.registry_feed import follow_registry
 from services.runtime.relay import run_relay
+from services.runtime.servers import KafkaWatch, when_it_answers
 from services.runtime.settings import folder, listen_address, required
 
 if TYPE_CHECKING:
@@ -141,11 +142,13 @@ async def main(stop: asyncio.Event) -> None:
         applied=lambda: None,
     )
     roles = ActorRoles()
-    pool = await open_pool(required("PREMIA_LEDGER_DATABASE_URL"))
+    kafka = KafkaWatch()
+    database_url = required("PREMIA_LEDGER_DATABASE_URL")
+    pool = await when_it_answers("PostgreSQL", lambda: open_pool(database_url))
     try:
         async with pool.acquire() as conn:
             await compare_log(conn, log_folder, keys)  # before anything is read from Kafka or asked for over HTTP
-        producer = await start_producer()
+        producer = await when_it_answers("Kafka", start_producer)
         try:
             log_http = LogHttp(pool, log_folder, keys)
             runner = await serve(
@@ -154,7 +157,7 @@ async def main(stop: asyncio.Event) -> None:
                 routes=[*CorrectionsApi(pool, roles, posting.committed).routes(), *log_http.routes()],
                 public_routes=log_http.public_routes(),
                 live=lambda: progress.stalled() or sequences.progress.stalled(),
-                ready=lambda: None if progress.assigned else "no partitions are assigned yet",
+                ready=lambda: kafka.trouble() if progress.assigned else "no partitions are assigned yet",
             )
 
             async def relay(source: str, read_after: ReadAfter, wake: asyncio.Event) -> None:
@@ -165,6 +168,7 @@ async def main(stop: asyncio.Event) -> None:
             try:
                 await run_side_by_side(
                     stop,
+                    kafka.run(),
                     consume(pool, subscription),
                     consume(pool, sequences),
                     follow_registry(roles.use),

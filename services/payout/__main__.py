@@ -38,6 +38,7 @@ from services.runtime.kafka import start_producer
 from services.runtime.outbox import outbox_after
 from services.runtime.process import run_service, run_side_by_side
 from services.runtime.relay import run_relay
+from services.runtime.servers import KafkaWatch, when_it_answers
 from services.runtime.settings import folder, listen_address, required
 
 if TYPE_CHECKING:
@@ -54,8 +55,10 @@ async def main(stop: asyncio.Event) -> None:
     tokens = ActorTokens(Path(required("PREMIA_ACTOR_TOKENS")))
     outgoing, incoming = folder("PREMIA_BANK_OUTGOING"), folder("PREMIA_BANK_INCOMING")
     documents = folder("PREMIA_DOCUMENTS_DIR")
-    pool = await open_pool(required("PREMIA_PAYOUT_DATABASE_URL"))
-    producer = await start_producer()
+    database_url = required("PREMIA_PAYOUT_DATABASE_URL")
+    pool = await when_it_answers("PostgreSQL", lambda: open_pool(database_url))
+    producer = await when_it_answers("Kafka", start_producer)
+    kafka = KafkaWatch()
     wake_relay, wake_sender = asyncio.Event(), asyncio.Event()
 
     def committed() -> None:
@@ -76,12 +79,13 @@ async def main(stop: asyncio.Event) -> None:
     def ready() -> str | None:
         if not (ledger.progress.assigned and registry_topics.progress.assigned):
             return "waiting for the partitions of the ledger's and the registry's topics"
-        return None
+        return kafka.trouble()
 
     runner = await serve(address, tokens=tokens, live=live, ready=ready, routes=api.routes())
     try:
         await run_side_by_side(
             stop,
+            kafka.run(),
             consume(pool, registry_topics),
             consume(pool, ledger),
             run_relay(

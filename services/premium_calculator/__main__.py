@@ -17,6 +17,7 @@ from services.premium_calculator.worker import Worker
 from services.runtime.http import ActorTokens, serve
 from services.runtime.kafka import start_producer
 from services.runtime.process import run_service, run_side_by_side
+from services.runtime.servers import KafkaWatch, when_it_answers
 from services.runtime.settings import listen_address, required
 
 
@@ -24,7 +25,8 @@ async def main(stop: asyncio.Event) -> None:
     """Run until `stop`."""
     address = listen_address("PREMIA_CALCULATOR_HTTP")
     tokens = ActorTokens(Path(required("PREMIA_ACTOR_TOKENS")))
-    producer = await start_producer()
+    producer = await when_it_answers("Kafka", start_producer)
+    kafka = KafkaWatch()
     registry = RegistryFeed()
     worker = Worker(producer, registry)
     recalculations = RecalculationFeed(producer)
@@ -32,14 +34,20 @@ async def main(stop: asyncio.Event) -> None:
     http = await serve(
         address,
         live=worker.progress.stalled,
-        ready=worker.ready,
+        ready=lambda: worker.ready() or kafka.trouble(),
         tokens=tokens,
         routes=RecalculationApi(registry, recalculations).routes(),
         body_bytes_max=REQUEST_BYTES_MAX,
     )
     try:
         await run_side_by_side(
-            stop, registry.follow(), worker.run(), worker.measure(), recalculations.follow(), recalculator.run()
+            stop,
+            kafka.run(),
+            registry.follow(),
+            worker.run(),
+            worker.measure(),
+            recalculations.follow(),
+            recalculator.run(),
         )
     finally:
         await producer.stop()
