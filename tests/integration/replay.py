@@ -33,6 +33,7 @@ from schemas.topics import (
     SALE_OUTCOMES,
     STATEMENTS,
 )
+from tests.contract.reading import Reading, read_all
 from tests.integration.kills import Kill, Killer, Strike, open_lags, until
 from tests.integration.premium_calculator.programme import Record, header, read
 
@@ -120,12 +121,13 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A replay: how many sales, its books, the kills it went through, and what was written twice."""
+    """A replay: how many sales, its books, the kills it went through, what was written twice, and all topics read."""
 
     published: int
     books: Books
     kills: Sequence[Kill]
     repeats: Sequence[Repeat]
+    reading: Reading
 
     def redelivered(self, kill: Kill) -> Counter[str]:
         """Messages that were written before a kill and again after it, by topic."""
@@ -154,6 +156,7 @@ async def replay(stack: LocalStack, sample: Sample, cycles: Sequence[SampleCycle
             books=await _read_books(driver, lags.servers),
             kills=killer.kills,
             repeats=await _repeats(lags.servers),
+            reading=await read_all(lags.servers),
         )
 
 

@@ -23,11 +23,24 @@ from aiokafka.errors import MessageSizeTooLargeError
 from premia.commands.demo import SCHEMES, apply_registry
 from premia.local.stack import LocalStack
 from samples.reader import FOLDER, PROGRAMME_FILE
+from schemas.message import Message
 from schemas.registry_file import load_registry
-from schemas.topics import ENTITLEMENTS_DEAD, KIB, MIB, SALE_OUTCOMES, SALES, SALES_DEAD
+from schemas.topics import (
+    ENTITLEMENTS_DEAD,
+    KIB,
+    LEDGER_COMMANDS,
+    LEDGER_COMMANDS_DEAD,
+    MIB,
+    PAYOUT_EVENTS,
+    SALE_OUTCOMES,
+    SALES,
+    SALES_DEAD,
+    STATEMENTS,
+)
+from tests.contract.reading import Reading, read_all
 from tests.integration.kills import until
 from tests.integration.own_stack import own_stack, run_command
-from tests.integration.premium_calculator.programme import count, read
+from tests.integration.premium_calculator.programme import count, read, send
 
 GOOD: Final[dict[str, Any]] = json.loads((FOLDER / "first-lot.json").read_text(encoding="utf-8"))
 DOCUMENT: Final = {"kind": "export_declaration", "number": "118-2025-40-012345", "issuer": "SUNAT"}
@@ -87,6 +100,7 @@ REJECTED: Final = {  # code, field, dead-letter topic
     "the same id with other content": ("CONFLICTING_PAYLOAD", "ce_id", ENTITLEMENTS_DEAD),
     "the same revision with other content": ("CONFLICTING_PAYLOAD", "revision", ENTITLEMENTS_DEAD),
 }
+AGAINST_THE_SCHEMA: Final = ("bytes that are no text", "cut off", "a number for money")  # it says nothing of size in bytes
 USED: Final = {  # outcome, detail
     "good": ("accepted", "posted"),
     "an event twice": ("duplicate", "duplicate"),
@@ -227,3 +241,22 @@ def test_afterwards_every_service_is_the_process_that_it_was_and_a_good_sale_is_
     assert stack.process_ids() == pids
     checked = run_command(stack, "fsck")
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_every_message_on_the_way_keeps_what_was_published_dead_letters_among_them(stack: LocalStack, told: Told) -> None:
+    assert told.outcomes
+    asyncio.run(send(servers(stack), [Message(LEDGER_COMMANDS, b"ORG-PE-012", b"\xff no command")]))
+    reading = asyncio.run(read_until_the_command_is_refused(stack))
+    (fault,) = reading.faults
+    assert fault.startswith(f"{LEDGER_COMMANDS}/"), "ours, and nobody else's"
+    assert reading.silent_topics <= {PAYOUT_EVENTS, STATEMENTS}, "nothing is paid here"
+    assert reading.refused_by_schema == {told.receipts[name]["origin"] for name in AGAINST_THE_SCHEMA}
+    assert reading.refused_by_schema <= reading.rejected_as_invalid
+
+
+async def read_until_the_command_is_refused(stack: LocalStack) -> Reading:
+    async def is_refused() -> bool:
+        return await count(servers(stack), LEDGER_COMMANDS_DEAD) > 0
+
+    await until(is_refused, "the command lies in dead letters", poll_s=POLL_S)
+    return await read_all(servers(stack))

@@ -21,7 +21,7 @@ from premia.commands.demo import SCHEMES, apply_registry
 from premia.demo.run import Sample
 from samples.reader import PROGRAMME_FILE, SampleCycle, read_accounts, read_cycles, read_sales
 from schemas.registry_file import load_registry
-from schemas.topics import ENTITLEMENTS
+from schemas.topics import ENTITLEMENTS, ENTITLEMENTS_DEAD, LEDGER_COMMANDS_DEAD
 from tests.integration.kills import DELIVERING, INPUTS, MOMENTS, Strike
 from tests.integration.own_stack import own_stack, run_command
 from tests.integration.replay import Books, Replayed, replay
@@ -45,6 +45,7 @@ def test_kills_of_every_service_in_the_middle_of_work_change_nothing_in_the_book
 
     assert_killed_in_the_middle(disturbed, planned)
     for run in (undisturbed, disturbed):
+        assert_contracts_kept(run)
         assert len(run.books.outcomes) == run.published, "every sale has an outcome"
         assert_bank_and_books_agree(run.books)
     assert_same(disturbed.books, undisturbed.books)
@@ -73,6 +74,15 @@ def replayed(sample: Sample, cycles: Sequence[SampleCycle], planned: Sequence[St
         again = ", ".join(f"{count} of {topic}" for topic, count in done.redelivered(kill).items()) or "nothing"
         print(f"{kill.moment.service} killed while {kill.moment.name}: {kill.waiting} records waited; written again: {again}")
     return done
+
+
+def assert_contracts_kept(run: Replayed) -> None:
+    """What all services wrote is what a stranger was told who has the published files alone."""
+    assert run.reading.faults == []
+    # No conflict is among the first sales, and no command is ever unreadable: test_bad_input_end_to_end.py has both.
+    assert run.reading.silent_topics <= {ENTITLEMENTS_DEAD, LEDGER_COMMANDS_DEAD}
+    assert run.reading.refused_by_schema
+    assert run.reading.refused_by_schema <= run.reading.rejected_as_invalid
 
 
 def assert_killed_in_the_middle(run: Replayed, planned: Sequence[Strike]) -> None:
