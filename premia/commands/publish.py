@@ -310,7 +310,9 @@ async def _tell_outcomes(watch: OutcomeWatch, receipts: Sequence[_Receipt], time
         say(f"{missing:,} of {len(receipts):,} events had no outcome within {timeout_s:g} s; they are published")
         say("are the premium calculator and the ledger running? `premia status`; publishing the file again is safe")
     if rejected:
-        say(f"{rejected:,} rejected: correct them and publish the whole file again, the others are duplicates then")
+        taken = len(found) - rejected
+        say(f"{rejected:,} rejected, the other {taken:,} were taken: correct these, with the same lot and revision,")
+        say("and publish the whole file again; what was taken is a duplicate then")
     elif missing:
         raise click.exceptions.Exit(EXIT_UNANSWERED)
     return rejected
@@ -322,4 +324,5 @@ def _outcome_in_words(receipt: _Receipt, outcome: SaleOutcome) -> str:
         fault = event.fault(outcome.field or "", outcome.message or "", code=outcome.detail)
         return f"rejected {event.key_text} as {receipt.origin} id {event.id}: {fault}"
     detail = "" if outcome.detail == outcome.outcome.value else f" ({outcome.detail})"
-    return f"{outcome.outcome.value} {event.key_text} as {receipt.origin} id {event.id}{detail}"
+    more = "" if outcome.message is None else f": {outcome.message}"
+    return f"{outcome.outcome.value} {event.key_text} as {receipt.origin} id {event.id}{detail}{more}"

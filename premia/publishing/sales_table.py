@@ -243,6 +243,7 @@ class _Sale:
             self._sources[0]["melt_weight"] = sale["melt_weight"]
         sale["assays"] = assays
         sale["sources"] = self._sources
+        self.cells["sources"] = Cell(self._first_number, "source_melt_weight")  # what is said of all together is their weight
         if self._documents:
             sale["documents"] = self._documents
         return sale

@@ -22,14 +22,16 @@ from services.ledger.limits import BALANCE_MAX
 
 
 class Accepted(NamedTuple):
-    """An entitlement that was accepted before, as far as repeats and conflicts are found by it."""
+    """An entitlement that was accepted before, as far as repeats and conflicts are found and told of; `value` are its bytes."""
 
     entitlement_id: str
     cause: Cause
+    sale_id: str
     sale_hash: str
     origin: str
     detail: AcceptedDetail
     recorded_at: datetime
+    value: bytes
 
 
 class LotHead(NamedTuple):

@@ -61,6 +61,14 @@ class Duplicate:
 
 
 @dataclass(frozen=True, slots=True)
+class ConflictingSale:
+    """CONFLICTING_PAYLOAD: `field` (ce_id or revision) came before with other content, which counts."""
+
+    field: str
+    accepted: Accepted
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """Refused; `field` and `message` are for its sender, `known_origin` names the record that it conflicts with."""
 
@@ -70,7 +78,7 @@ class Refused:
     known_origin: str | None = None
 
 
-EntitlementOutcome = Advances | Superseded | Repeated | Duplicate | Refused
+EntitlementOutcome = Advances | Superseded | Repeated | Duplicate | ConflictingSale | Refused
 
 
 def post_entitlement(books: Books, entitlement: Entitlement) -> EntitlementOutcome:
@@ -101,29 +109,16 @@ def accept(books: Books, entitlement: Entitlement, accepted: Accepted) -> None:
         books.sale_by_revision[entitlement.lot, entitlement.position.revision] = accepted
 
 
-def _known_sale(books: Books, entitlement: Entitlement) -> Repeated | Duplicate | Refused | None:
+def _known_sale(books: Books, entitlement: Entitlement) -> Repeated | Duplicate | ConflictingSale | None:
     known = books.accepted_by_sale.get(entitlement.sale)
     if known is not None:
         if known.sale_hash != entitlement.sale_hash:
-            return Refused(
-                EntitlementRefusal.CONFLICTING_PAYLOAD,
-                "ce_id",
-                "this event id came before with other content, which counts: send a correction as the next revision,"
-                " under an id of its own",
-                known.origin,
-            )
+            return ConflictingSale("ce_id", known)
         return Repeated(known) if known.origin == entitlement.origin else Duplicate(known)
     known = books.sale_by_revision.get((entitlement.lot, entitlement.position.revision))
     if known is None:
         return None
-    if known.sale_hash == entitlement.sale_hash:
-        return Duplicate(known)
-    return Refused(
-        EntitlementRefusal.CONFLICTING_PAYLOAD,
-        "revision",
-        "this revision of the lot came before with other content, which counts: send a correction as the next revision",
-        known.origin,
-    )
+    return Duplicate(known) if known.sale_hash == entitlement.sale_hash else ConflictingSale("revision", known)
 
 
 def _known_recalculation(books: Books, entitlement: Entitlement) -> Repeated | Refused | None:

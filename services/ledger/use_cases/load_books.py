@@ -62,12 +62,12 @@ if TYPE_CHECKING:
     from services.runtime.database import Connection
 
 ACCEPTED_BY_SALE: Final = """
-    SELECT e.sale_source, e.sale_id, e.entitlement_id::text, e.cause, e.sale_hash, e.origin, e.detail, e.recorded_at
+    SELECT e.sale_source, e.sale_id, e.entitlement_id::text, e.cause, e.sale_hash, e.origin, e.detail, e.recorded_at, e.value
     FROM unnest($1::text[], $2::text[]) AS sale (source, id)
     JOIN ledger.entitlement AS e ON e.sale_source = sale.source AND e.sale_id = sale.id WHERE e.cause = 'sale'"""
 ACCEPTED_BY_REVISION: Final = """
-    SELECT e.refiner_id, e.lot_id, e.revision, e.calculation, e.entitlement_id::text, e.cause, e.sale_hash, e.origin, e.detail,
-        e.recorded_at
+    SELECT e.refiner_id, e.lot_id, e.revision, e.calculation, e.entitlement_id::text, e.cause, e.sale_id, e.sale_hash, e.origin,
+        e.detail, e.recorded_at, e.value
     FROM unnest($1::text[], $2::text[], $3::bigint[]) AS lot (refiner_id, lot_id, revision)
     JOIN ledger.entitlement AS e USING (refiner_id, lot_id, revision)"""
 LOT_HEADS: Final = """
@@ -220,10 +220,12 @@ def _accepted(row: Record) -> Accepted:
     return Accepted(
         row["entitlement_id"],
         Cause(row["cause"]),
+        row["sale_id"],
         row["sale_hash"],
         row["origin"],
         AcceptedDetail(row["detail"]),
         row["recorded_at"],
+        row["value"],
     )
 
 

@@ -27,6 +27,7 @@ from services.ledger.adapters.command_topic import UnanswerableRecord, Unreadabl
 from services.ledger.adapters.entitlement_topic import read_entitlement
 from services.ledger.adapters.leaf import Leaf, leaves_of, written_cause
 from services.ledger.adapters.messages import SERVICE, command_outcome_message, sale_outcome_message
+from services.ledger.adapters.sale_came_before import conflict_message, duplicate_message
 from services.ledger.domain.books import Accepted, Answered, LotHead
 from services.ledger.domain.carry_out_command import carry_out_command, enter
 from services.ledger.domain.command import Command
@@ -34,7 +35,9 @@ from services.ledger.domain.decision import AnsweredBefore, CarriedOut, Conflict
 from services.ledger.domain.entitlement import Cause, Entitlement
 from services.ledger.domain.post_entitlement import (
     Advances,
+    ConflictingSale,
     Duplicate,
+    EntitlementRefusal,
     Refused,
     Repeated,
     Superseded,
@@ -147,13 +150,16 @@ class _Batch:
             case Repeated(accepted=accepted):
                 self.result.entitlements["repeated"] += 1
                 self._tell_sale(entitlement, Outcome.ACCEPTED, accepted.detail, accepted.recorded_at)
-            case Duplicate():
+            case Duplicate(accepted=accepted):
                 self.result.entitlements[Outcome.DUPLICATE] += 1
-                self._tell_sale(entitlement, Outcome.DUPLICATE, Outcome.DUPLICATE, self.recorded_at)
+                message = duplicate_message(accepted)
+                self._tell_sale(entitlement, Outcome.DUPLICATE, Outcome.DUPLICATE, self.recorded_at, message=message)
+            case ConflictingSale() as conflict:
+                message = conflict_message(conflict, entitlement.value)
+                code = EntitlementRefusal.CONFLICTING_PAYLOAD
+                self._refuse(record, entitlement, Refused(code, conflict.field, message, conflict.accepted.origin))
             case Refused() as refused:
-                self.result.entitlements[refused.code] += 1
-                self._tell_sale(entitlement, Outcome.REJECTED, refused.code, self.recorded_at, refused)
-                self._quarantine(record, entitlement, refused)
+                self._refuse(record, entitlement, refused)
             case _ as unknown:
                 assert_never(unknown)
 
@@ -262,10 +268,12 @@ class _Batch:
         accepted = Accepted(
             entitlement.entitlement_id,
             entitlement.cause,
+            entitlement.sale.id,
             entitlement.sale_hash,
             entitlement.origin,
             detail,
             self.recorded_at,
+            entitlement.value,
         )
         accept(self.books, entitlement, accepted)
         self.pages.entitlements.append(
@@ -295,7 +303,9 @@ class _Batch:
         outcome: Outcome,
         detail: str,
         recorded_at: datetime,
-        refused: Refused | None = None,
+        *,
+        field: str | None = None,
+        message: str | None = None,
     ) -> None:
         if entitlement.cause is not Cause.SALE:  # a recalculation answers no sale
             return
@@ -311,13 +321,18 @@ class _Batch:
                 sequence=entitlement.sequence,
                 outcome=outcome,
                 detail=detail,
-                field=None if refused is None else refused.field,
-                message=None if refused is None else refused.message,
+                field=field,
+                message=message,
                 recorded_at=recorded_at,
             )
         )
 
-    def _quarantine(self, record: ConsumerRecord[Any, Any], entitlement: Entitlement, refused: Refused) -> None:
+    def _refuse(self, record: ConsumerRecord[Any, Any], entitlement: Entitlement, refused: Refused) -> None:
+        """Tell it, and put it into quarantine."""
+        self.result.entitlements[refused.code] += 1
+        self._tell_sale(
+            entitlement, Outcome.REJECTED, refused.code, self.recorded_at, field=refused.field, message=refused.message
+        )
         # A sale is found by its own origin. A recalculation has none: there the entitlement's record is meant.
         read_from = Origin(record.topic, record.partition, record.offset)
         origin = Origin.parse(entitlement.origin) if entitlement.cause is Cause.SALE else read_from

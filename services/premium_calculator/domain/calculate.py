@@ -14,7 +14,7 @@ from typing import Final
 
 from schemas.fixed_point import FRACTION_DIGITS_MAX, shortest_text
 from schemas.rejection_code import RejectionCode
-from schemas.units import GRAM_DIGITS, MILLIGRAM_E19
+from schemas.units import GRAM_DIGITS, GRAMS_E7, MILLIGRAM_E19
 from services.premium_calculator.domain import explanation
 from services.premium_calculator.domain.assay import FINENESS_DIGITS, DecidedFineness, decided_fineness
 from services.premium_calculator.domain.explanation import Step
@@ -203,13 +203,22 @@ def _mass_mismatch(sale: Sale, schemes: list[Scheme]) -> Rejection | None:
     if abs(difference_e19) <= tolerance_e12 * _E7:
         return None
     lot, total, difference = (
-        shortest_text(grams, GRAM_DIGITS) for grams in (sale.melt_weight.grams_e19, sum_e19, difference_e19)
+        _weight_in_words(grams_e19, sale) for grams_e19 in (sale.melt_weight.grams_e19, sum_e19, difference_e19)
     )
     message = (
-        f"sources add up to {total} g, the lot is {lot} g (difference {difference} g): "
+        f"sources add up to {total}, the lot is {lot} (difference {difference}): "
         "give each source's share of the weight after melt"
     )
     return Rejection(RejectionCode.SOURCE_MASS_MISMATCH, "sources", message)
+
+
+def _weight_in_words(grams_e19: int, sale: Sale) -> str:
+    """A sum or difference of the sale's weights, in the unit that all of them are stated in, else in grams."""
+    units = {weight.unit for weight in (sale.melt_weight, *(source.melt_weight for source in sale.sources))}
+    if len(units) > 1:
+        return f"{shortest_text(grams_e19, GRAM_DIGITS)} GRM"
+    (unit,) = units
+    return f"{shortest_text(grams_e19 // GRAMS_E7[unit], FRACTION_DIGITS_MAX)} {unit}"  # leaves no remainder
 
 
 def _assay_missing(sale: Sale) -> Rejection:

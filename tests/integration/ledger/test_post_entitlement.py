@@ -195,6 +195,10 @@ async def test_another_record_of_the_same_event_is_a_duplicate(ledger: Ledger) -
     assert len(await ledger.leaves()) == 1
     outcomes = {value["origin"][-1]: value["outcome"] for value in await ledger.values(SALE_OUTCOMES)}
     assert outcomes == {"1": "accepted", "2": "duplicate", "3": "duplicate"}
+    messages = {value["message"] for value in await ledger.values(SALE_OUTCOMES) if value["outcome"] == "duplicate"}
+    (row,) = await ledger.rows("entitlement", "sale_id")
+    first = f"event {row['sale_id']} of {row['recorded_at']:%Y-%m-%d %H:%M} UTC"
+    assert messages == {f"is the same as {first}, which counts: nothing is counted twice"}
 
 
 async def test_the_same_revision_under_another_id_is_a_duplicate_if_its_content_is_equal(ledger: Ledger) -> None:

@@ -177,10 +177,20 @@ def test_check_finds_one_revision_with_two_contents(tmp_path: Path) -> None:
     assert line.startswith(f"{tmp_path}/sales.jsonl:2, revision = 1: CONFLICTING_PAYLOAD, is the same lot and revision as ")
 
 
-def test_the_example_of_the_page_prints_what_the_page_says(tmp_path: Path) -> None:
+def test_the_example_of_the_page_prints_what_the_page_says(monkeypatch: pytest.MonkeyPatch) -> None:
     example, transcript = re.findall(r"^```\n(.*?)```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    assert (ROOT / "samples" / "table.csv").read_text(encoding="utf-8") == example
     command, *printed = transcript.splitlines()
-    assert command == "$ premia publish march.csv --check --registry programme.yaml --schemes schemes"
+    monkeypatch.chdir(ROOT)
+    checked = CliRunner().invoke(main, command.removeprefix("$ premia ").split())
+    assert checked.exit_code == 1
+    assert checked.output.splitlines() == printed
+
+
+def test_what_is_wrong_with_all_sources_together_is_told_of_their_weights(tmp_path: Path) -> None:
+    rows = [ROW | {"source_melt_weight": "1000.60"}, ROW | {"organization_id": "ORG-B", "source_melt_weight": "1450.10"}]
     registry = ("--registry", str(ROOT / "samples" / "programme.yaml"), "--schemes", str(ROOT / "schemes"))
-    checked = check(tmp_path, example.encode(), *registry)
-    assert checked.output.replace(f"{tmp_path}/", "").splitlines() == printed
+    known = {"refiner_id": "REF-CH-02", "exporter_id": "EXP-PE-07", "payer_id": "PAY-01", "schemes": "sbg"}
+    known_rows = [row | known | {"organization_id": id_} for row, id_ in zip(rows, ("ORG-PE-012", "ORG-PE-013"), strict=True)]
+    checked = check(tmp_path, table(*known_rows), *registry)
+    assert "march.csv: row 2, source_melt_weight: SOURCE_MASS_MISMATCH, sources add up to 2450.7 GRM" in checked.stdout

@@ -8,7 +8,20 @@ from typing import Any
 import pytest
 
 from schemas.rejection_code import RejectionCode
-from tests.unit.premium_calculator.programme import USD_BENCHMARK, assays, calculated, grams, rejected, sale, sources
+from services.premium_calculator.adapters.sale_decision import preview
+from services.premium_calculator.domain.calculate import Rejection
+from tests.unit.premium_calculator.programme import (
+    PUBLISHED_ON,
+    USD_BENCHMARK,
+    assays,
+    calculated,
+    encoded,
+    grams,
+    registry,
+    rejected,
+    sale,
+    sources,
+)
 
 
 def test_sale_of_the_day_of_publication_counts_and_of_the_next_day_is_future_dated() -> None:
@@ -68,6 +81,22 @@ def test_sources_may_differ_from_the_lot_by_exactly_the_tolerance(melt: str, fit
         assert calculated(fields)
     else:
         assert rejected(fields) == ("SOURCE_MASS_MISMATCH", "sources")
+
+
+@pytest.mark.parametrize(
+    ("units", "told"),
+    [
+        (("APZ", "APZ"), "sources add up to 20.1 APZ, the lot is 20.576 APZ (difference -0.476 APZ)"),
+        (("KGM", "KGM"), "sources add up to 20.1 KGM, the lot is 20.576 KGM (difference -0.476 KGM)"),
+        (("KGM", "GRM"), "sources add up to 20.1 GRM, the lot is 20576 GRM (difference -20555.9 GRM)"),
+    ],
+)
+def test_weights_that_do_not_add_up_are_told_as_they_were_stated(units: tuple[str, str], told: str) -> None:
+    lot, source = ({"value": value, "unit": unit} for value, unit in zip(("20.576", "20.1"), units, strict=True))
+    fields = sale(melt_weight=lot, sources=[{"organization_id": "ORG-A", "melt_weight": source}])
+    result = preview(encoded(fields), registry(), PUBLISHED_ON)
+    assert isinstance(result, Rejection)
+    assert result.message == f"{told}: give each source's share of the weight after melt"
 
 
 def test_strictest_of_several_tolerances_rules_the_lot() -> None:
