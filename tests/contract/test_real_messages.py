@@ -15,7 +15,9 @@ from schemas.message import Message
 from schemas.publish.contracts import CONTRACT_BY_NAME, CONTRACTS, PublishedContract
 from schemas.publish.examples import Example, store_examples, stored_examples
 from schemas.publish.releases import releases
+from schemas.topics import TOPICS
 from tests.contract.consumer import Consumer, newest
+from tests.contract.reading import IN_NO_RUN, IN_THE_SAMPLE, WITH_BAD_INPUT
 from tests.contract.story import Story, told_by
 from tests.integration.payout.books import Books
 
@@ -52,6 +54,11 @@ async def test_every_message_of_a_lots_way_keeps_what_was_published(books: Books
         assert list(stored_examples(name)) == told[name], f"{name}: set PREMIA_WRITE_EXAMPLES=1 to store the examples anew"
     for name, examples in told.items():
         assert [one.name for one in stored_examples(name)] == [one.name for one in examples]
+
+
+def test_every_topic_is_read_in_some_run_of_processes_or_it_is_said_why_not() -> None:
+    assert sorted([*IN_THE_SAMPLE, *WITH_BAD_INPUT, *IN_NO_RUN]) == sorted(topic.name for topic in TOPICS)
+    assert {topic.name for topic in TOPICS} == Consumer(newest()).asyncapi["channels"].keys()
 
 
 @pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)
