@@ -21,6 +21,8 @@ from tests.log_files import checkpoint, inclusion_proof
 
 BEGIN = datetime(2025, 3, 1, 8, 0, tzinfo=UTC)
 USD = "USD"
+EUR = "EUR"
+RATE = {"value": "0.92", "source": "BCRP", "side": "bid", "on": "2025-04-10"}
 PAYER = "PAY-01"
 SCHEME = "sbg"
 NAMESPACE = UUID("8d3f5c1e-6a42-5b9e-9a57-0c7d2f4b8e16")
@@ -140,6 +142,27 @@ class Story:
             index = self.add(subject, step, on, cause=cause, transfers=[transfer])
         return index
 
+    def decide(self, subject: str, kind: str, on: str, *moves: tuple[int, str, str]) -> int:
+        """An opening balance or correction: amounts, currencies and payers of what is added to payable, or taken from it."""
+        transfers = [
+            _transfer(
+                [account("programme:programme", "suspense"), account(subject, "payable")],
+                amount,
+                unit,
+                {"scheme_id": SCHEME, "payer_id": payer},
+            )
+            for amount, unit, payer in moves
+        ]
+        cause = command("correct") | {"reason": "WRONG_PAYEE", "proposed_by": "a", "approved_by": "b"}
+        return self.add(subject, kind, on, cause=cause, transfers=transfers)
+
+    def exchange(self, subject: str, on: str, sold: tuple[int, str], bought: tuple[int, str]) -> int:
+        """What is owed in one currency becomes owed in another."""
+        scope = {"scheme_id": SCHEME, "payer_id": PAYER}
+        sides = [account("programme:programme", "fx"), account(subject, "payable")]
+        transfers = [_transfer(sides, -sold[0], sold[1], scope), _transfer(sides, bought[0], bought[1], scope)]
+        return self.add(subject, "exchanged", on, cause=command("exchange") | {"rate": RATE}, transfers=transfers)
+
     def attest(self, subject: str, on: str, content: bytes) -> int:
         """Put a statement's hash on record."""
         attestation = {"attestation": "premium.statement.v1", "sha256": sha256(content).hexdigest()}
@@ -176,46 +199,8 @@ class Story:
             leaf["cause"]["lot_id"] for leaf in earlier if leaf["kind"] == "premium" and leaf["cause"]["stage"] == "final"
         }
         postings = [_posting(leaf, settled) for leaf in new if leaf["kind"] == "premium"]
-        lines = [line for posting in postings for line in posting["lines"]]
-        counted = {"premium": 0, "adjustment": 0}
-        for line in lines:
-            counted[line["counts_as"]] += _cents(line["posted"])
-        transfers, returns = ([_movement(leaf) for leaf in new if leaf["kind"] == step] for step in ("settled", "returned"))
-        opening = sum(_moved(leaf, subject, {"payable", "in_transit"}) for leaf in earlier)
-        payable, in_transit = (sum(_moved(leaf, subject, {purpose}) for leaf in own) for purpose in ("payable", "in_transit"))
         year = [leaf for leaf in own if leaf["effective_on"].startswith(str(last.year))]
-        balance = {
-            "currency": USD,
-            "opening": cents(opening),
-            "premiums": cents(counted["premium"]),
-            "adjustments": cents(counted["adjustment"]),
-            "deducted": cents(0),
-            "transferred": cents(sum(_cents(entry["amount"]) for entry in transfers)),
-            "returned": cents(sum(_cents(entry["amount"]) for entry in returns)),
-            "closing": cents(payable + in_transit),
-            "breakdown": {
-                "available": cents(payable),
-                "on_hold": cents(0),
-                "carried_over": cents(0),
-                "scheduled": cents(in_transit),
-                "in_transit": cents(0),
-            },
-            "ledger_payable": cents(payable),
-            "ledger_in_transit": cents(in_transit),
-            "premiums_year_to_date": cents(
-                sum(_moved(leaf, subject, {"payable"}) for leaf in year if leaf["kind"] == "premium")
-            ),
-            "transferred_year_to_date": cents(
-                -sum(
-                    _moved(leaf, subject, {"payable", "in_transit"}) for leaf in year if leaf["kind"] in {"settled", "returned"}
-                )
-            ),
-            "minimum_payout": None,
-            "deductions": [],
-            "transfers": transfers,
-            "returns": returns,
-            "holds": [],
-        }
+        units = sorted({t["unit"] for leaf in own for t in leaf.get("transfers", [])} - {"AU-MG"})
         return {
             "statement_number": f"{number:04}-{last:%Y-%m}",
             "number": number,
@@ -236,8 +221,54 @@ class Story:
             "fine_weight_year_to_date_g": grams(sum(_gold(leaf) for leaf in year)),
             "schemes": [],
             "postings": postings,
-            "balances": [balance],
+            "balances": [_balance(subject, unit, postings, (own, earlier, new, year)) for unit in units],
         }
+
+
+def _balance(subject: str, unit: str, postings: list[Json], leaves: tuple[list[Json], ...]) -> Json:
+    own, earlier, new, year = leaves
+
+    def moved(told: list[Json], *purposes: str, kinds: str = "") -> int:
+        return sum(_moved(leaf, subject, unit, purposes) for leaf in told if not kinds or leaf["kind"] in kinds.split())
+
+    lines = [line for posting in postings for line in posting["lines"] if line["currency"] == unit]
+    premiums, adjustments = (
+        sum(_cents(line["posted"]) for line in lines if line["counts_as"] == counts_as)
+        for counts_as in ("premium", "adjustment")
+    )
+    transfers, returns = ([_movement(leaf) for leaf in new if leaf["kind"] == kind] for kind in ("settled", "returned"))
+    corrections = [entry for leaf in new if leaf["kind"] in {"opened", "corrected"} for entry in _corrections(leaf, unit)]
+    exchanges = [_exchange(leaf, subject, unit) for leaf in new if leaf["kind"] == "exchanged" and moved([leaf], "payable")]
+    payable, in_transit = moved(own, "payable"), moved(own, "in_transit")
+    return {
+        "currency": unit,
+        "opening": cents(moved(earlier, "payable", "in_transit")),
+        "premiums": cents(premiums),
+        "adjustments": cents(adjustments + sum(_cents(entry["amount"]) for entry in corrections)),
+        "deducted": cents(0),
+        "transferred": cents(sum(_cents(entry["amount"]) for entry in transfers if unit == USD)),
+        "returned": cents(sum(_cents(entry["amount"]) for entry in returns if unit == USD)),
+        "exchanged": cents(sum(_cents(entry["amount"]) for entry in exchanges)) if exchanges else None,
+        "closing": cents(payable + in_transit),
+        "breakdown": {
+            "available": cents(payable),
+            "on_hold": cents(0),
+            "carried_over": cents(0),
+            "scheduled": cents(in_transit),
+            "in_transit": cents(0),
+        },
+        "ledger_payable": cents(payable),
+        "ledger_in_transit": cents(in_transit),
+        "premiums_year_to_date": cents(moved(year, "payable", kinds="premium")),
+        "transferred_year_to_date": cents(-moved(year, "payable", "in_transit", kinds="settled returned")),
+        "minimum_payout": None,
+        "deductions": [],
+        "transfers": transfers if unit == USD else [],
+        "returns": returns if unit == USD else [],
+        "corrections": corrections,
+        "exchanges": exchanges,
+        "holds": [],
+    }
 
 
 def command(name: str) -> Json:
@@ -299,11 +330,39 @@ def _movement(leaf: Json) -> Json:
     return entry if leaf["kind"] == "settled" else entry | {"charges": cents(0), "transferred_on": leaf["effective_on"]}
 
 
-def _moved(leaf: Json, subject: str, purposes: set[str]) -> int:
+def _corrections(leaf: Json, unit: str) -> list[Json]:
+    return [
+        {
+            "on": leaf["effective_on"],
+            "amount": cents(transfer["amount_minor"] * (1 if transfer["credit"]["purpose"] == "payable" else -1)),
+            "leaf_index": leaf["leaf_index"],
+            "kind": leaf["kind"],
+            "reason_code": leaf["cause"]["reason"],
+            "scheme_id": transfer["scope"]["scheme_id"],
+            "payer_id": transfer["scope"]["payer_id"],
+        }
+        for transfer in leaf["transfers"]
+        if transfer["unit"] == unit
+    ]
+
+
+def _exchange(leaf: Json, subject: str, unit: str) -> Json:
+    (other,) = {transfer["unit"] for transfer in leaf["transfers"]} - {unit}
+    return {
+        "on": leaf["effective_on"],
+        "amount": cents(_moved(leaf, subject, unit, ("payable",))),
+        "leaf_index": leaf["leaf_index"],
+        "other_currency": other,
+        "other_amount": cents(abs(_moved(leaf, subject, other, ("payable",)))),
+        "rate": leaf["cause"]["rate"],
+    }
+
+
+def _moved(leaf: Json, subject: str, unit: str, purposes: Sequence[str]) -> int:
     total = 0
     for transfer in leaf.get("transfers", []):
         for side, sign in (("debit", -1), ("credit", 1)):
-            if any(transfer[side] == account(subject, purpose) for purpose in purposes) and transfer["unit"] == USD:
+            if transfer["unit"] == unit and any(transfer[side] == account(subject, purpose) for purpose in purposes):
                 total += sign * transfer["amount_minor"]
     return total
 

@@ -24,7 +24,7 @@ from verifier.units import amount_text
 
 
 class Step(NamedTuple):
-    """One step of a payment: the kind of leaf that it is by itself, what it follows, and what it moves from where to where."""
+    """One step of a payment: its kind of leaf, what it follows, and what it moves from where to where."""
 
     kind: str
     after: str | None
@@ -33,8 +33,7 @@ class Step(NamedTuple):
     words: str
 
 
-# A payment whose booking lay in suspense until a person named it is settled, or returned, by a leaf of kind `cleared`.
-CLEARED: Final = "cleared"
+# What the bank booked may have lain in suspense until a person said which payment it was.
 STEPS: Final = (
     Step("reserved", None, frozenset({"payable"}), frozenset({"in_transit"}), "was set aside for the payment"),
     Step(
@@ -91,7 +90,7 @@ def _attempt(leaf: Leaf, order_id: str) -> int:
 def _step(leaf: Leaf) -> Step:
     for step in STEPS:
         fits = all(t.debit.purpose in step.sources and t.credit.purpose in step.targets for t in leaf.transfers)
-        if leaf.transfers and fits and leaf.kind in {step.kind, CLEARED}:
+        if leaf.transfers and fits and leaf.kind == step.kind:
             return step
     moves = ", ".join(f"{transfer.debit} to {transfer.credit}" for transfer in leaf.transfers)
     message = f"is no step of a payment: it is of kind {shown(leaf.kind)} and moves {shown(moves) or 'nothing'}"

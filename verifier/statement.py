@@ -13,6 +13,7 @@ Source: design, section 7 and invariant 9.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -23,7 +24,7 @@ from verifier.bundle import Bundle
 from verifier.deviation import Deviation, DeviationCode
 from verifier.findings import Findings, of
 from verifier.leaf import Leaf, Subject
-from verifier.statement_lines import check_movement, check_posting
+from verifier.statement_lines import check_corrections, check_exchange, check_movement, check_posting
 from verifier.statement_sums import check_sums
 from verifier.strict import Members, canonical_json, shown
 from verifier.subject_run import owed, require_run
@@ -153,12 +154,20 @@ def _check_lines(statement: _Statement, covered: Mapping[int, Leaf]) -> dict[int
 
     for posting in statement.members.objects("postings"):
         check_posting(posting, leaf_of(posting))
-    for balance in statement.members.objects("balances"):
-        currency = balance.text("currency")
+    balances = [(balance.text("currency"), balance) for balance in statement.members.objects("balances")]
+    for currency, balance in balances:
         for list_name in MOVEMENTS:
             for entry in balance.objects(list_name):
                 leaf = leaf_of(entry)
                 check_movement(entry, leaf, list_name, currency, owed([leaf]).get(currency, 0))
+    # One leaf may be told of by several entries of these: each scheme and payer, and both sides of an exchange.
+    for list_name, check in (("corrections", check_corrections), ("exchanges", check_exchange)):
+        by_leaf: defaultdict[int, list[tuple[str, Members]]] = defaultdict(list)
+        for currency, balance in balances:
+            for entry in balance.objects(list_name):
+                by_leaf[entry.count("leaf_index")].append((currency, entry))
+        for entries in by_leaf.values():
+            check(entries, leaf_of(entries[0][1]))
     return named
 
 
@@ -191,7 +200,7 @@ def _findings(
         f"It is number {statement.number} of its payee, and no other statement of that number is on record up to this one.",
         f"All {of(len(bundle.leaves), 'leaf', 'leaves')} of the payee up to that record are here and in the log, numbered"
         " without a gap.",
-        f"The {of(len(named), 'posting, payment or return', 'postings, payments and returns')} that it lists say what"
+        f"The {of(len(named), 'posting or payment', 'postings and payments')} that it lists say what"
         " their leaves say: lot, weights, fineness, amounts, days and bank references. Nothing of the period was left out.",
         *sums,
     ]

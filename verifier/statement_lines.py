@@ -9,13 +9,14 @@ Source: schemas/published (premium.statement.v1), design, section 7.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from verifier.deviation import DeviationCode
-from verifier.leaf import Leaf, amount_of
+from verifier.leaf import Account, Leaf, amount_of
 from verifier.payment_ids import attempt_of, end_to_end_id
 from verifier.strict import Members, shown
+from verifier.subject_run import owed
 from verifier.units import amount_text
 
 LINE_WRONG: Final = DeviationCode.STATEMENT_LINE_WRONG
@@ -45,8 +46,8 @@ _OF_LINE: Final = (
     "eligible",
     "reason",
 )
-# What a payment or return may be recorded by: itself, or the clearing of a booking that lay in suspense.
-_KINDS: Final = {"transfers": ("settled", "cleared"), "returns": ("returned", "cleared")}
+# What kind of leaf records a payment or a return.
+_KINDS: Final = {"transfers": "settled", "returns": "returned"}
 
 
 def check_posting(posting: Members, leaf: Leaf) -> None:
@@ -82,8 +83,8 @@ def check_movement(entry: Members, leaf: Leaf, list_name: str, currency: str, ef
     amount = amount_of(entry, "amount", currency)
     _require(entry, "on", leaf.effective_on.isoformat(), leaf)
     expected = _KINDS.get(list_name)
-    if expected is not None and leaf.kind not in expected:
-        _refuse(entry, f"leaf {leaf.index} is of kind {shown(leaf.kind)}, where {' or '.join(expected)} is expected")
+    if expected is not None and leaf.kind != expected:
+        _refuse(entry, f"leaf {leaf.index} is of kind {shown(leaf.kind)}, where {expected} is expected")
     moved = effect if list_name == "returns" else -effect
     if amount <= 0 or amount != moved:
         _refuse(entry, f"amount is {amount_text(amount, currency)}, leaf {leaf.index} moved {amount_text(moved, currency)}")
@@ -96,6 +97,54 @@ def check_movement(entry: Members, leaf: Leaf, list_name: str, currency: str, ef
     if expected is not None:
         _check_reference(entry, leaf)
     return amount
+
+
+def check_corrections(entries: Sequence[tuple[str, Members]], leaf: Leaf) -> None:
+    """Raises Deviation unless the entries, each with its currency, are all that a leaf of two persons' decision moved."""
+    stated = []
+    for currency, entry in entries:
+        _require(entry, "on", leaf.effective_on.isoformat(), leaf)
+        _require(entry, "kind", leaf.kind, leaf)
+        _require(entry, "reason_code", leaf.cause.text("reason"), leaf)
+        part = (currency, entry.text("scheme_id"), entry.text("payer_id"))
+        stated.append((*part, amount_of(entry, "amount", currency)))
+    first = entries[0][1]
+    if leaf.kind not in {"opened", "corrected"}:
+        _refuse(first, f"leaf {leaf.index} is of kind {shown(leaf.kind)}, which is no correction")
+    moved = [
+        (part.unit, part.scheme_id, part.payer_id, amount)
+        for account, part, amount in leaf.moved()
+        if account == Account(leaf.subject, "payable")
+    ]
+    if sorted(stated) != sorted(moved):
+        _refuse(first, f"the entries of leaf {leaf.index} are {_moves(stated)}; the leaf moved {_moves(moved)}")
+
+
+def check_exchange(entries: Sequence[tuple[str, Members]], leaf: Leaf) -> None:
+    """Raises Deviation unless the entries, each with its currency, are both sides of the exchange that a leaf records."""
+    first = entries[0][1]
+    sides = owed([leaf])
+    if leaf.kind != "exchanged" or len(sides) != 2 or sorted(sides) != sorted(currency for currency, _ in entries):
+        told = ", ".join(sorted(currency for currency, _ in entries))
+        _refuse(
+            first, f"leaf {leaf.index}, of kind {shown(leaf.kind)}, is told of in {told}; it moved {', '.join(sorted(sides))}"
+        )
+    for currency, entry in entries:
+        (other,) = sides.keys() - {currency}
+        _require(entry, "on", leaf.effective_on.isoformat(), leaf)
+        _require(entry, "other_currency", other, leaf)
+        _require(entry, "rate", leaf.cause.value.get("rate"), leaf)
+        stated = (amount_of(entry, "amount", currency), amount_of(entry, "other_amount", other))
+        if stated != (sides[currency], abs(sides[other])):
+            told, moved = (
+                f"{amount_text(mine, currency)} for {amount_text(theirs, other)}"
+                for mine, theirs in (stated, (sides[currency], abs(sides[other])))
+            )
+            _refuse(entry, f"is {told}, leaf {leaf.index} exchanged {moved}")
+
+
+def _moves(moves: Iterable[tuple[str, str, str, int]]) -> str:
+    return ", ".join(f"{amount_text(amount, unit)} ({shown(scheme)}, {shown(payer)})" for unit, scheme, payer, amount in moves)
 
 
 def _check_reference(entry: Members, leaf: Leaf) -> None:

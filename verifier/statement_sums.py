@@ -1,6 +1,7 @@
 """Whether a statement's sums follow from the leaves.
 
-Goal: opening + premiums + adjustments - deducted - transferred + returned = closing, from leaves alone, in every currency.
+Goal: opening + premiums + adjustments + exchanged - deducted - transferred + returned = closing, from leaves alone, in every
+currency.
 Method: leaves that the statement covers and does not name make the opening balance; those it names make the rest; all of them
 make what is owed and on its way. A line is an adjustment if an earlier statement had settled its lot (stage final or umpire).
 Refuses: STATEMENT_SUM_WRONG, STATEMENT_LINE_WRONG for a line that counts as the other thing.
@@ -19,7 +20,7 @@ from verifier.subject_run import owed
 from verifier.units import FINE_GOLD, amount_text
 
 SETTLED_STAGES: Final = frozenset({"final", "umpire"})
-PAID_KINDS: Final = frozenset({"settled", "returned", "cleared"})  # what left the bank, and what came back
+PAID_KINDS: Final = frozenset({"settled", "returned"})  # what left the bank, and what came back
 
 
 class _Balance:
@@ -31,6 +32,9 @@ class _Balance:
 
     def amount(self, name: str) -> int:
         return amount_of(self.members, name, self.currency)
+
+    def exchanged(self) -> int:
+        return 0 if self.members.text_or_none("exchanged") is None else self.amount("exchanged")
 
     def entries(self, list_name: str) -> int:
         return sum(amount_of(entry, "amount", self.currency) for entry in self.members.objects(list_name))
@@ -58,11 +62,13 @@ def check_sums(statement: Members, covered: Sequence[Leaf], named: Container[int
             members.refuse(f"there are two balances in {currency}")
         seen.add(currency)
         balance.require("opening", opening.get(currency, 0), "the leaves before it make")
-        for name, counts_as in (("premiums", "premium"), ("adjustments", "adjustment")):
-            balance.require(name, posted.get((currency, counts_as), 0), "its lines make")
+        corrected = balance.entries("corrections")
+        balance.require("premiums", posted.get((currency, "premium"), 0), "its lines make")
+        balance.require("adjustments", posted.get((currency, "adjustment"), 0) + corrected, "its lines and corrections make")
+        balance.require_equal("exchanged", balance.exchanged(), balance.entries("exchanges"), "its entries make")
         for name, entries in (("deducted", "deductions"), ("transferred", "transfers"), ("returned", "returns")):
             balance.require(name, balance.entries(entries), "its entries make")
-        balance.require("closing", _redone(balance), "opening + premiums + adjustments - deducted - transferred + returned is")
+        balance.require("closing", _redone(balance), "opening, what was earned, changed, deducted, paid and returned make")
         balance.require("ledger_payable", payable.get(currency, 0), "its leaves make")
         balance.require("ledger_in_transit", in_transit.get(currency, 0), "its leaves make")
         balance.require("closing", payable.get(currency, 0) + in_transit.get(currency, 0), "its leaves make")
@@ -78,7 +84,7 @@ def check_sums(statement: Members, covered: Sequence[Leaf], named: Container[int
 
 
 def _redone(balance: _Balance) -> int:
-    earned = balance.amount("opening") + balance.amount("premiums") + balance.amount("adjustments")
+    earned = balance.amount("opening") + balance.amount("premiums") + balance.amount("adjustments") + balance.exchanged()
     return earned - balance.amount("deducted") - balance.amount("transferred") + balance.amount("returned")
 
 
@@ -129,8 +135,10 @@ def _check_gold(statement: Members, covered: Iterable[Leaf]) -> None:
 def _sentence(balance: _Balance) -> str:
     names = ("opening", "premiums", "adjustments", "deducted", "transferred", "returned", "closing", "ledger_payable")
     figures = {name: amount_text(balance.amount(name), balance.currency) for name in (*names, "ledger_in_transit")}
+    exchanged = balance.exchanged()
+    figures["exchanged"] = f" + exchanged {amount_text(exchanged, balance.currency)}" if exchanged else ""
     return (
-        "Opening {opening} + premiums {premiums} + adjustments {adjustments} - deducted {deducted} - transferred {transferred}"
-        " + returned {returned} = closing {closing}; the leaves make the same: {ledger_payable} owed, {ledger_in_transit} on"
-        " its way. The totals of the year follow from them too.".format_map(figures)
+        "Opening {opening} + premiums {premiums} + adjustments {adjustments}{exchanged} - deducted {deducted} - transferred"
+        " {transferred} + returned {returned} = closing {closing}; the leaves make the same: {ledger_payable} owed,"
+        " {ledger_in_transit} on its way. The totals of the year follow from them too.".format_map(figures)
     )

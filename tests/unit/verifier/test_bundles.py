@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.ledger_story import Json, Story, canonical, end_to_end_id, order_id, reservation_id
+from tests.ledger_story import EUR, USD, Json, Story, canonical, end_to_end_id, order_id, reservation_id
 from tests.unit.verifier.stories import KEYS, LOG, ORG, OTHER, WITNESS, TwoMonths, two_months
 from verifier.bundle import open_bundle, write_bundle
 from verifier.deviation import Deviation, DeviationCode
@@ -212,6 +212,59 @@ def test_a_premium_that_posts_something_else_than_its_lines_is_refused() -> None
     told.story.told[0]["transfers"][0]["amount_minor"] += 1
     found = deviation(told.bundle())
     assert (found.code, found.place) == (DeviationCode.LINES_WRONG, "leaf 0")
+
+
+# --- what persons decided ---------------------------------------------------------------------------------------------
+
+
+def decided(story: Story) -> None:
+    story.decide(ORG, "opened", "2025-04-18", (5_000, USD, "PAY-01"), (2_000, USD, "PAY-02"))
+    story.decide(ORG, "corrected", "2025-04-19", (-1_000, USD, "PAY-01"))
+    story.exchange(ORG, "2025-04-21", (10_000, USD), (9_200, EUR))
+
+
+DECIDED = two_months(decided)
+
+
+def test_what_persons_decided_and_what_was_exchanged_counts_in_its_sums() -> None:
+    words = " ".join(verified(DECIDED.bundle()).proven)
+    assert "adjustments USD 56.10 + exchanged USD -100.00 - deducted USD 0.00" in words
+    assert "Opening EUR 0.00 + premiums EUR 0.00 + adjustments EUR 0.00 + exchanged EUR 92.00" in words
+
+
+@pytest.mark.parametrize(
+    ("currency", "change"),
+    [
+        (USD, lambda balance: balance["corrections"][0].update(amount="50.01")),
+        (USD, lambda balance: balance["corrections"][0].update(payer_id="PAY-03")),
+        (USD, lambda balance: balance["corrections"][0].update(reason_code="OTHER")),
+        (USD, lambda balance: balance["corrections"][0].update(kind="corrected")),
+        (USD, lambda balance: balance["corrections"][2].update(on="2025-04-20")),
+        (USD, lambda balance: balance["corrections"].pop(1)),
+        (USD, lambda balance: balance["corrections"].append(balance["corrections"][0])),
+        (USD, lambda balance: balance["corrections"][2].update(leaf_index=14)),
+        (USD, lambda balance: balance["exchanges"][0].update(amount="-100.01")),
+        (USD, lambda balance: balance["exchanges"][0].update(other_amount="92.01")),
+        (USD, lambda balance: balance["exchanges"][0]["rate"].update(value="0.93")),
+        (EUR, lambda balance: balance["exchanges"][0].update(other_currency="CHF")),
+        (EUR, lambda balance: balance["exchanges"].pop()),
+        (EUR, lambda balance: balance["exchanges"][0].update(leaf_index=14)),
+    ],
+)
+def test_what_persons_decided_is_told_whole_and_as_it_was(currency: str, change: Callable[[Json], object]) -> None:
+    told = deepcopy(DECIDED)
+    change(next(balance for balance in told.april["balances"] if balance["currency"] == currency))
+    told.record(told.april)
+    assert deviation(told.bundle()).code is DeviationCode.STATEMENT_LINE_WRONG
+
+
+def test_a_correction_that_no_statement_names_is_missed() -> None:
+    told = deepcopy(DECIDED)
+    balance = next(balance for balance in told.april["balances"] if balance["currency"] == USD)
+    balance["corrections"].pop()
+    balance["adjustments"], balance["opening"] = "66.10", "390.00"
+    told.record(told.april)
+    assert deviation(told.bundle(with_previous=False)).code is DeviationCode.POSTING_LEFT_OUT
 
 
 # --- bundles ----------------------------------------------------------------------------------------------------------
@@ -434,7 +487,6 @@ def test_a_payout_whose_steps_or_amounts_do_not_fit_is_refused() -> None:
 def test_a_booking_that_lay_in_suspense_settles_a_payment_too() -> None:
     told = deepcopy(GOOD)
     leaf = next(leaf for leaf in told.story.told if leaf["kind"] == "settled")
-    leaf["kind"] = "cleared"
     leaf["transfers"][0]["credit"]["purpose"] = "suspense"
     assert "left the bank" in " ".join(verified(payout_bundle(told, 1)).proven)
 
