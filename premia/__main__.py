@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "migrate": ("premia.commands.migrate", "migrate", "Bring the database schemas up to date."),
     "organization": ("premia.commands.organization", "organization", "Show what one organization earned and was paid."),
     "payouts": ("premia.commands.payouts", "payouts", "List settlement cycles and payouts, approve them."),
+    "proof": ("premia.commands.proof", "proof", "Save what proves a statement, a lot or a payout."),
     "publish": ("premia.commands.publish", "publish", "Publish sales from files."),
     "recalculate": ("premia.commands.recalculate", "recalculate", "Calculate lots again that the registry changed."),
     "registry": ("premia.commands.registry", "registry", "Check, compare, show and apply the registry."),

@@ -192,14 +192,14 @@ def _check_checkpoint(asked: argparse.Namespace) -> Findings:
     if not asked.log and not asked.proof:
         raise WrongUseError("--extends needs --log or --proof")
     old = _older(asked.extends, keys)
-    proof = _read_proof(asked.proof) if asked.proof else _proof_from_tiles(_source(asked.log), old, checkpoint)
+    proof = _read_proof(asked.proof) if asked.proof else _proof_from_tiles(source_of(asked.log), old, checkpoint)
     require_extension(old, checkpoint, proof, str(asked.file))
     found.proven.append(_extends(old))
     return found
 
 
 def _check_log(asked: argparse.Namespace) -> Findings:
-    keys, source = _keys(asked), _source(asked.log)
+    keys, source = _keys(asked), source_of(asked.log)
     content = (
         _read(asked.checkpoint, CHECKPOINT_BYTES_MAX) if asked.checkpoint else source.read("checkpoint", CHECKPOINT_BYTES_MAX)
     )
@@ -262,7 +262,8 @@ def _read_proof(file: Path) -> list[bytes]:
     return proof
 
 
-def _source(name: str) -> Source:
+def source_of(name: str) -> Source:
+    """The files of a log: a folder, or a web server that is shown the auditor's token. Raises WrongUseError."""
     if "://" in name:
         try:
             return Server(name, os.environ.get(AUDITOR_VARIABLE))

@@ -86,6 +86,8 @@ def _check_totals(leaves: Sequence[Leaf], newest: Leaf, now: dict[_Key, int], fo
         gold = sum(amount for (_, part), amount in now.items() if part == GOLD)
         _compare(newest, found, "fine weight", FINE_GOLD, total=weight, posted=gold)
     totals = _scheme_totals(leaves, newest)
+    if not totals:
+        found.not_proven.append("That these are all parties who were paid for it: its newest revision tells no totals.")
     posted: defaultdict[tuple[str, str], int] = defaultdict(int)
     for (_, part), amount in now.items():
         posted[part.scheme_id, part.unit] += amount

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Final
 
 import click
 import orjson
@@ -18,15 +17,7 @@ import orjson
 from premia.database import reader
 from premia.trace.event import TraceEvent
 from premia.trace.story import story_of
-from premia.trace.subject import Traced, traced
-
-EXIT_UNKNOWN: Final = 2
-
-
-class UnknownName(click.ClickException):
-    """Nothing has this name, or several things do."""
-
-    exit_code = EXIT_UNKNOWN
+from premia.trace.subject import Traced, the_traced
 
 
 @click.command()
@@ -52,12 +43,8 @@ def trace(name: str, *, as_json: bool) -> None:
 
 async def _read(name: str) -> tuple[Traced, list[TraceEvent]]:
     async with reader() as conn:
-        found = await traced(conn, name)
-        if not found:
-            raise UnknownName(f"there is no lot, payout, bank reference or statement {name}; rejected sales: `premia dlq list`")
-        if len(found) > 1:
-            raise UnknownName(f"{name} may be {', '.join(map(str, found))}: name one of them")
-        return found[0], await story_of(conn, found[0])
+        about = await the_traced(conn, name)
+        return about, await story_of(conn, about)
 
 
 def _line(event: TraceEvent, *, shows_day: bool) -> str:

@@ -7,8 +7,10 @@ Method: the form of a name says where to look; all that fits is found, so that a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 from uuid import UUID
+
+import click
 
 from schemas.statement import statement_number
 from services.ledger.use_cases.lot_story import find_lots
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from services.runtime.database import Connection
 
+EXIT_UNKNOWN: Final = 2
 FOUND_MAX: Final = 20  # enough to show that a name is not unique
 END_TO_END: Final = "SELECT DISTINCT order_id FROM payout.attempt WHERE end_to_end_id = $1"
 ORDER: Final = "SELECT order_id FROM payout.payout_order WHERE order_id = $1"
@@ -69,6 +72,25 @@ class IssuedStatement:
 
 
 Traced = Lot | Payout | IssuedStatement
+TracedKind = Literal["lot", "payout", "statement"]
+
+
+class UnknownName(click.ClickException):
+    """Nothing has this name, or several things do."""
+
+    exit_code = EXIT_UNKNOWN
+
+
+async def the_traced(conn: Connection, name: str, kind: TracedKind | None = None) -> Traced:
+    """The one thing, of a kind if one is given, that the name means. Raises UnknownName (exit 2)."""
+    found = [one for one in await traced(conn, name) if kind is None or one.kind == kind]
+    if not found:
+        wanted = "lot, payout, bank reference or statement" if kind is None else kind
+        hint = "; rejected sales: `premia dlq list`" if kind in {None, "lot"} else ""
+        raise UnknownName(f"there is no {wanted} {name}{hint}")
+    if len(found) > 1:
+        raise UnknownName(f"{name} may be {', '.join(map(str, found))}: name one of them")
+    return found[0]
 
 
 async def traced(conn: Connection, name: str) -> list[Traced]:

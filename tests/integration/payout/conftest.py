@@ -15,6 +15,8 @@ from services.runtime.database import open_pool
 from services.runtime.migrations import migrate
 from tests.conftest import environment_with_database
 from tests.integration.payout.books import Books, registry_file
+from tests.integration.payout.listening import Payout, listening
+from tests.integration.proofs import prove_all
 from tests.mock_bank import MockBank, running_mock_bank
 
 BANK_OPENS: str = "2025-03-27T09:00"
@@ -40,8 +42,8 @@ async def books(
 ) -> AsyncIterator[Books]:
     """Both schemas, a registry that was applied, and verified accounts for nobody yet.
 
-    The schemas are made anew for each test in the module's database: dropping a database takes half a second, a schema
-    a fiftieth of one.
+    What a test leaves in them is proven afterwards, as an auditor would. The schemas are made anew for each test in the
+    module's database: dropping a database takes half a second, a schema a fiftieth of one.
     """
     environment = environment_with_database(servers, database_url)
     admin = await asyncpg.connect(environment["DATABASE_URL"])
@@ -60,6 +62,15 @@ async def books(
         books = Books(ledger, payout, bank, tmp_path, environment["DATABASE_URL"], printer)
         await books.apply_registry(registry_file())
         yield books
+        async with books.admin() as conn:
+            await prove_all(conn, tmp_path / "log", books.document)
     finally:
         ledger.terminate()
         payout.terminate()
+
+
+@pytest.fixture
+async def payout(books: Books, tmp_path: Path) -> AsyncIterator[Payout]:
+    """The books' payout, listening."""
+    async with listening(books, tmp_path) as payout:
+        yield payout
