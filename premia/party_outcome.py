@@ -71,6 +71,12 @@ def parts_of(entitlement: Mapping[str, Any]) -> Parts:
     return parts
 
 
+def changed_parts(now: Parts, proposed: Parts) -> tuple[Parts, Parts]:
+    """The parts of one lot that become others: whoever keeps what it has is not concerned."""
+    changed = [key for key in now.keys() | proposed.keys() if now.get(key, 0) != proposed.get(key, 0)]
+    return {key: now.get(key, 0) for key in changed}, {key: proposed.get(key, 0) for key in changed}
+
+
 def party_outcomes(lots: Iterable[tuple[Parts, Parts]]) -> tuple[PartyOutcome, ...]:
     """Sums over lots, each as (now, proposed); who gets most more first."""
     sums: dict[tuple[str, str], list[int]] = {}

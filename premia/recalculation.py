@@ -17,7 +17,7 @@ from uuid import UUID
 
 import orjson
 
-from premia.party_outcome import Parts, PartyOutcome, parts_of, party_outcomes, totals_of
+from premia.party_outcome import Parts, PartyOutcome, changed_parts, parts_of, party_outcomes, totals_of
 from schemas.canonical_json import payload_hash_of_checked
 from schemas.dead_letter import Origin
 from schemas.entitlement import Replaced
@@ -72,13 +72,13 @@ class LotChange:
 
     @property
     def outcomes(self) -> tuple[PartyOutcome, ...]:
-        """What each organization gets of this lot now and would get."""
-        return party_outcomes([(self.head.parts, self.parts)])
+        """What each organization whose part changes gets of this lot now and would get."""
+        return party_outcomes([changed_parts(self.head.parts, self.parts)])
 
     @property
     def totals(self) -> tuple[PartyOutcome, ...]:
-        """One sum a currency."""
-        return totals_of(self.outcomes, 1)
+        """The whole lot, one sum a currency."""
+        return totals_of(party_outcomes([(self.head.parts, self.parts)]), 1)
 
     def to_recalculate(self) -> LotToRecalculate:
         """As a recalculation names it."""
@@ -116,11 +116,11 @@ class PastChanges:
         return bool(self.changes or self.rejected)
 
     def parties(self) -> tuple[PartyOutcome, ...]:
-        """What each organization gets of these lots now and would get."""
-        return party_outcomes((change.head.parts, change.parts) for change in self.changes)
+        """What each organization gets now and would get of the lots in which its part changes."""
+        return party_outcomes(changed_parts(change.head.parts, change.parts) for change in self.changes)
 
     def totals(self) -> tuple[PartyOutcome, ...]:
-        """One sum a currency."""
+        """The sum of these, one a currency."""
         return totals_of(self.parties(), len(self.changes))
 
     def without(self, other: PastChanges) -> PastChanges:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from premia.party_outcome import PartyOutcome, parts_of, party_outcomes
+from premia.party_outcome import PartyOutcome, changed_parts, parts_of, party_outcomes
 
 if TYPE_CHECKING:
     from services.runtime.database import Connection
@@ -64,10 +64,10 @@ async def ledger_states(conn: Connection, lots: Sequence[Mapping[str, Any]]) -> 
 
 
 async def posted_outcomes(conn: Connection, lots: Sequence[Mapping[str, Any]]) -> tuple[PartyOutcome, ...]:
-    """What each organization had of the lots that were accepted, and what it got. Needs an open SQL transaction."""
+    """What each organization had, and got, of the accepted lots in which its part changed. Needs an open SQL transaction."""
     return party_outcomes(
         [
-            (parts_of(orjson.loads(row["replaced"])), parts_of(orjson.loads(row["value"])))
+            changed_parts(parts_of(orjson.loads(row["replaced"])), parts_of(orjson.loads(row["value"])))
             async for row in conn.cursor(POSTED, *_columns(lots), prefetch=FETCH_ROWS)
         ]
     )

@@ -21,12 +21,10 @@ def print_lots(changes: Sequence[LotChange], *, err: bool = False) -> None:
     """A row for each lot and currency, with the organizations whose part changes. `err`: on stderr."""
     rows = []
     for change in changes:
-        for currency in sorted({outcome.currency for outcome in change.outcomes}):
-            concerned = [outcome for outcome in change.outcomes if outcome.currency == currency]
-            changed = [outcome.organization_id for outcome in concerned if outcome.difference_minor]
-            (total,) = [total for total in change.totals if total.currency == currency]
+        for total in change.totals:
+            changed = sorted(outcome.organization_id for outcome in change.outcomes if outcome.currency == total.currency)
             revision = str(change.head.replaces.revision)
-            rows.append([change.head.name, revision, *total.figures(), ", ".join(sorted(changed)) or "terms only"])
+            rows.append([change.head.name, revision, *total.figures(), ", ".join(changed) or "terms only"])
     if rows:
         headings = ["lot", "revision", "currency", "now", "proposed", "difference", "changes for"]
         print_table(headings, rows, right=[1, 3, 4, 5], err=err)

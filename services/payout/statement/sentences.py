@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from schemas import explanation_text
-from schemas.explanation_text import assay_sentence, floor_sentence, stage_word, status_word, step_of
+from schemas.explanation_text import assay_sentence, floor_sentence, stage_word, status_word, step_of, without_premium
 from schemas.ledger_words import RateSide
 from schemas.payee_state import PayeeState
 from schemas.statement import (
@@ -218,11 +218,14 @@ def adjustment_paragraph(
     if posting.stage == "cancelled":
         cause = f"El {day} la refinería anuló el lote."
     elif posting.calculation > 0:
-        cause = f"El {day} se volvió a calcular, porque cambiaron datos del registro o de la tarifa."
+        # Its day is that of the sale, not the day on which somebody decided to calculate again.
+        cause = f"Se volvió a calcular, con efecto al {day}, porque cambiaron datos del registro o de la tarifa."
     else:
         cause = f"El {day} la refinería corrigió los datos del lote (revisión {posting.revision})."
     before = _weight_and_amount(posting.previous_own_fine_weight_g, line.previous_amount, line, text)
     now = _weight_and_amount(posting.own_fine_weight_g, line.amount, line, text)
+    if line.reason is not None:
+        now = f"{now} ({without_premium(line.reason, text)})"
     told = f"Antes {before}; ahora {now}; diferencia {text.signed_amount(line.posted, line.currency)}."
     return f"Lote {posting.lot_id}, ya liquidado antes. {cause} {told} {_consequence(line, balance)} {_leaf(posting, text)}"
 

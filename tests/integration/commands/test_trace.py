@@ -156,3 +156,19 @@ async def test_money_that_came_back_and_was_paid_again_is_one_story_with_two_pay
     first, _, second = (event["details"]["order_id"] for event in paid if event["what"] == "booking")
     assert shapes(await events(environment, first), "posting") == shapes(story, "posting")
     assert shapes(await events(environment, second), "posting") == ["premium", "reserved", "settled"]
+
+
+async def test_a_recalculation_stands_beside_the_sale_that_it_is_from(books: At) -> None:
+    programme, environment = books
+    await programme.premium("1498.08")
+    await programme.recalculated("0.00", instead_of="1498.08", reason="status:suspended")
+    await programme.carry()
+    story = await events(environment, LOT)
+    assert shapes(story, "sale") == shapes(story, "recalculation") == [f"REF-CH-01/{LOT} revision 1"]
+    first, second = (event["details"]["calculation"] for event in story if event["what"] == "entitlement")
+    assert (first, second) == (0, 1)
+    assert [event["text"].split(" from ")[0] for event in story if event["what"] == "posting"] == [
+        "premium: USD 1,498.08",
+        "premium: USD 1,498.08",
+    ]
+    assert {event["on"] for event in story} == {"2025-03-14"}, "it takes effect on the day of its sale"

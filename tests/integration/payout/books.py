@@ -133,22 +133,28 @@ def entitlement_message(
     on: date = date(2025, 3, 14),
     role: str = "producer",
     fine_weight_g: str = "2140.109",
+    instead_of: str | None = None,
+    reason: str | None = None,
 ) -> Message:
-    """What the premium calculator would publish: as of this revision the lot earns `amount`, all of it one line."""
+    """What the premium calculator would publish: as of this revision the lot earns `amount`, all of it one line.
+
+    `instead_of`: it is the recalculation of a lot that earned this much.
+    """
     reference = {
         "source": "/refiners/REF-CH-01",
         "id": f"{lot_id}/{revision}",
-        "hash": payload_hash([lot_id, revision, amount]),
+        "hash": payload_hash([lot_id, revision, instead_of or amount]),
     }
     line = {
         "organization_id": organization_id, "role": role, "fine_weight_g": fine_weight_g, "amount": amount,
-        "eligible": True, "reason": None,
+        "eligible": reason is None, "reason": reason,
     }  # fmt: skip
     source = organization_id if role == "producer" else "ORG-PE-012"
     entitlement_id = str(derived_id("entitlement", lot_id, str(revision), amount))
     body = {
         "entitlement_id": entitlement_id,
-        "refiner_id": "REF-CH-01", "lot_id": lot_id, "revision": revision, "calculation": 0, "cause": "sale",
+        "refiner_id": "REF-CH-01", "lot_id": lot_id, "revision": revision,
+        "calculation": 0 if instead_of is None else 1, "cause": "sale" if instead_of is None else "recalculation",
         "sale": reference, "stage": stage, "sold_on": on.isoformat(), "exporter_id": "EXP-PE-01", "payer_id": payer_id,
         "registry_version": "sha256:" + "0" * 64, "status": "settleable", "fineness_permille": "873.3",
         "fine_weight_g": fine_weight_g,
@@ -159,6 +165,8 @@ def entitlement_message(
         ],
         "explanation": [{"step": "assay", "rule": "mean", "values": {"seller": "873.5", "buyer": "873.1"}}],
     }  # fmt: skip
+    if instead_of is not None:
+        body["replaces"] = {"revision": revision, "calculation": 0}
     attributes = CloudEventAttributes(id=entitlement_id, source="/premium-calculator", type=ENTITLEMENTS, time=now)
     headers = (
         *attributes.to_headers(),
@@ -201,6 +209,7 @@ class Books:
     _leaves_taken: int = -1
     _ledger_outbox_taken: int = 0
     _offset: int = 0
+    _sold_at: int = 0
 
     def clock(self) -> datetime:
         """What the services take for now."""
@@ -230,9 +239,17 @@ class Books:
     async def premium(self, amount: str, **changes: Any) -> None:
         """Let a refiner sell: the lot's cumulative premium is `amount` as of this revision. The ledger posts it."""
         self._offset += 1
-        record = self._carried(entitlement_message(amount, offset=self._offset, now=self.now, **changes))
+        self._sold_at = self._offset
+        await self._post(entitlement_message(amount, offset=self._sold_at, now=self.now, **changes))
+
+    async def recalculated(self, amount: str, *, instead_of: str, **changes: Any) -> None:
+        """Let the lot that was sold last be calculated again: it earns `amount` now, of the same sale. The ledger posts it."""
+        await self._post(entitlement_message(amount, instead_of=instead_of, offset=self._sold_at, now=self.now, **changes))
+
+    async def _post(self, entitlement: Message) -> None:
         async with self.ledger.acquire() as conn, conn.transaction():
-            await post_batch(conn, [record])
+            result = await post_batch(conn, [self._carried(entitlement)])
+        assert result.entitlements == {"posted": 1}, result
 
     async def account(self, organization_id: str) -> UUID:
         """carla proposes what the registry claims, diego verifies it."""

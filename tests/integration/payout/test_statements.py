@@ -8,6 +8,8 @@ from typing import Any
 from schemas.payee_state import PayeeState
 from schemas.statement import Statement, StatementBalance
 from services.payout.errors import RefusalCode, Refused
+from services.payout.statement.locale_text import LocaleText
+from services.payout.statement.sentences import adjustment_paragraph
 from tests.integration.payout.books import Books
 
 MARCH = (date(2025, 3, 1), date(2025, 3, 31))
@@ -59,6 +61,26 @@ async def test_a_correction_of_what_was_settled_is_an_adjustment(books: Books) -
     assert (usd(may).premiums, usd(may).adjustments, usd(may).closing) == ("0.00", "-2.14", "-2.14")
     assert usd(may).breakdown.available == "-2.14"
     assert may.postings[0].lines[0].counts_as == "adjustment"
+
+
+async def test_a_recalculation_that_takes_back_what_was_paid_is_an_adjustment_with_its_reason(books: Books) -> None:
+    await paid_in_march(books)
+    await issued(books, MARCH)
+    await books.recalculated("0.00", instead_of="1498.08", reason="status:suspended")
+    await books.carry()
+    assert await books.ledger_balance("payable", "ORG-PE-012") == -149808
+    await books.premium("500.00", lot_id="NEXT", on=date(2025, 4, 10))
+    await books.carry()
+    april = await issued(books, APRIL, ["ORG-PE-012"])
+    assert (usd(april).opening, usd(april).premiums, usd(april).adjustments) == ("0.00", "500.00", "-1498.08")
+    assert (usd(april).closing, usd(april).breakdown.available) == ("-998.08", "-998.08")
+    again = next(posting for posting in april.postings if posting.lot_id == "PE-2025-000123")
+    assert (again.calculation, again.effective_on, again.lines[0].counts_as) == (1, date(2025, 3, 14), "adjustment")
+    text = LocaleText("es_PE")
+    told = adjustment_paragraph(again, again.lines[0], april, usd(april), text)
+    assert "Se volvió a calcular, con efecto al 14/03, porque cambiaron datos del registro o de la tarifa." in told
+    assert "Antes 2,140.109 g = 1,498.08; ahora 2,140.109 g = 0.00 (sin prima: en la fecha de venta" in told
+    assert "suspendida); diferencia -1,498.08. Se descuenta de sus próximas primas; no debe devolver nada." in told
 
 
 async def test_the_rest_after_an_advance_that_was_stated_is_a_premium(books: Books) -> None:

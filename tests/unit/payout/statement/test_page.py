@@ -162,7 +162,7 @@ def test_a_correction_shows_old_new_difference_and_that_nothing_is_to_be_paid_ba
     cancelled, recalculated = (part.adjustments[0] for part in page(every_kind_of_line()).money)
     assert "la refinería anuló el lote" in cancelled
     assert "Se descuenta de sus próximas primas; no debe devolver nada." in cancelled
-    assert "se volvió a calcular" in recalculated
+    assert "Se volvió a calcular, con efecto al 02/12, porque cambiaron datos del registro o de la tarifa." in recalculated
     assert "diferencia +70,00. Se suma a este periodo." in recalculated
 
 
