@@ -45,10 +45,13 @@ class LedgerStates:
     refused: Mapping[str, int]
     waiting: int
 
-    def __str__(self) -> str:
-        """In one line."""
-        refused = "".join(f", refused {count} ({code})" for code, count in self.refused.items())
-        return f"the ledger accepted {self.accepted:,}{refused}" + (f", {self.waiting:,} on their way" if self.waiting else "")
+    def in_words(self, *, left_out: int) -> str:
+        """In a sentence. `left_out`: lots that were never published, of those that the ledger has not seen."""
+        refused = "".join(f", refused {count:,} ({code})" for code, count in self.refused.items())
+        on_their_way = self.waiting - left_out
+        return f"The ledger accepted {self.accepted:,}{refused}" + (
+            f", {on_their_way:,} on their way." if on_their_way else "."
+        )
 
     def as_json(self) -> dict[str, Any]:
         """For machines."""

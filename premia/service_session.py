@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 import orjson
 
-from premia.connection import EXIT_REJECTED, Unreachable, actor_token, environment, needed
+from premia.connection import EXIT_REJECTED, Rejected, Unreachable, actor_token, environment, needed
 from premia.local.state import chosen_data_dir
 from premia.local.tokens import read_tokens
 
@@ -84,6 +84,15 @@ async def wait_until(condition: Callable[[], Awaitable[bool]], what: str) -> Non
         if time.monotonic() > deadline:
             raise Unreachable(f"waited {WAIT_S:.0f} s for {what}: `premia status` says what is not running")
         await asyncio.sleep(POLL_S)
+
+
+def one_beginning_with(name: str, ids: Iterable[str], what: str, list_command: str) -> str:
+    """The one id that is meant by its beginning. Raises Rejected (exit 4) if it is none or several."""
+    found = [id_ for id_ in ids if id_.startswith(name.lower())]
+    if len(found) != 1:
+        many = f"{of(len(found), what)} begin with" if found else f"there is no {what}"
+        raise Rejected(f"{many} {name}: {list_command} shows them all")
+    return found[0]
 
 
 def print_json(body: object) -> None:

@@ -15,8 +15,17 @@ import click
 import orjson
 
 from premia.amounts import grouped, unit_name
-from premia.connection import Rejected
-from premia.service_session import as_actor, as_json, ledger, of, print_json, print_table, require_actor, run
+from premia.service_session import (
+    as_actor,
+    as_json,
+    ledger,
+    of,
+    one_beginning_with,
+    print_json,
+    print_table,
+    require_actor,
+    run,
+)
 
 if TYPE_CHECKING:
     from premia.service_client import ServiceClient
@@ -245,9 +254,5 @@ async def _decide(name: str, verb: str, actor: str | None) -> dict[str, Any]:
 
 async def _id_of(client: ServiceClient, name: str) -> str:
     """The id of the proposal that is meant. Raises Rejected if it is none or several."""
-    rows = (await client.get("/v1/corrections"))["corrections"]
-    found: list[str] = [row["correction_id"] for row in rows if row["correction_id"].startswith(name.lower())]
-    if len(found) != 1:
-        many = f"{len(found)} proposals begin with" if found else "there is no proposal"
-        raise Rejected(f"{many} {name}: premia corrections list shows them all")
-    return found[0]
+    ids = [row["correction_id"] for row in (await client.get("/v1/corrections"))["corrections"]]
+    return one_beginning_with(name, ids, "proposal", "premia corrections list")

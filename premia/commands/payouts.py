@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from premia.commands.settle import print_cycle
-from premia.connection import Rejected
 from premia.service_session import (
     as_actor,
     as_json,
     money,
+    one_beginning_with,
     payout,
     print_json,
     print_table,
@@ -141,9 +141,7 @@ async def _id_of(client: ServiceClient, name: str) -> str:
     """The id of the cycle that is meant. Raises Rejected if it is none or several."""
     cycles = (await client.get("/v1/cycles"))["cycles"]
     # The newest first: of several cycles for a date the earlier ones were cancelled or empty.
-    by_date = [cycle["cycle_id"] for cycle in cycles if cycle["settles_on"] == name][:1]
-    found: list[str] = by_date or [cycle["cycle_id"] for cycle in cycles if cycle["cycle_id"].startswith(name.lower())]
-    if len(found) != 1:
-        many = f"{len(found)} cycles begin with" if found else "there is no cycle"
-        raise Rejected(f"{many} {name}: premia payouts list shows them all")
-    return found[0]
+    by_date: list[str] = [cycle["cycle_id"] for cycle in cycles if cycle["settles_on"] == name][:1]
+    if by_date:
+        return by_date[0]
+    return one_beginning_with(name, [cycle["cycle_id"] for cycle in cycles], "cycle", "premia payouts list")

@@ -9,24 +9,32 @@ Refuses: what the calculator refuses, with its code: exit 4.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, Final
 
 import click
 
-from premia.connection import EXIT_REJECTED, Rejected
+from premia.connection import EXIT_REJECTED
 from premia.database import reader
 from premia.kafka import kafka_servers, run
-from premia.party_outcome import PartyOutcome, totals_of
+from premia.party_outcome import totals_of
 from premia.published_registry import published_registry
 from premia.recalculation import PastChanges, past_changes
-from premia.recalculation_outcome import LedgerStates, ledger_states, posted_outcomes
+from premia.recalculation_outcome import LedgerStates, ledger_states
+from premia.recalculation_preview import Preview, organization_names, preview_of, refused_lots
 from premia.recalculation_report import changes_as_json, parties_as_json, print_lots, print_parties, tell_changes
 from premia.service_client import ServiceClient
-from premia.service_session import as_actor, as_json, calculator, of, print_json, require_actor, wait_until
+from premia.service_session import (
+    as_actor,
+    as_json,
+    calculator,
+    of,
+    one_beginning_with,
+    print_json,
+    require_actor,
+    wait_until,
+)
 from schemas.recalculation import LOTS_MAX, RecalculationRequest
-from schemas.registry_snapshot import RegistrySnapshot
 from services.premium_calculator.adapters.calculating_registry import calculating_registry
 
 EXIT_WRONG_INPUT: Final = 2
@@ -81,7 +89,11 @@ def prepare(actor: str | None, *, dry_run: bool, as_json: bool) -> None:
             click.echo()
         print_parties(found.parties(), found.totals(), names)
     tell_changes(found)
-    if dry_run or not found.changes:
+    if dry_run:
+        return
+    if not found.changes:
+        if as_json:
+            print_json({"recalculation_id": None, "lots": 0})
         return
     prepared = run(_prepare(found, actor))
     if as_json:
@@ -151,7 +163,8 @@ def approve(name: str, actor: str | None, *, wait: bool, as_json: bool) -> None:
         found, states, left = run(_wait(found["recalculation_id"]))
         found["ledger"] = states.as_json()
         refused = bool(found["refused"] or states.refused)
-        for note in (*_refused_lots(found), f"Published {found['published']:,}; {states}.", _left(left)):
+        published = f"Published {found['published']:,}. {states.in_words(left_out=found['refused'])}"
+        for note in (*refused_lots(found), published, _left(left)):
             click.echo(note, err=True)
     else:
         click.echo(f"Next: premia recalculate show {found['recalculation_id']} tells what the ledger made of it.", err=True)
@@ -177,28 +190,13 @@ def withdraw(name: str, actor: str | None, *, as_json: bool) -> None:
 # --- what the commands do -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Preview:
-    """What a recalculation does to whom: `lots` of them, `facts` for --json, `notes` for people."""
-
-    names: Mapping[str, str] = field(default_factory=dict)
-    parties: Sequence[PartyOutcome] = ()
-    lots: int = 0
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    notes: Sequence[str] = ()
-
-
 async def _find() -> tuple[Mapping[str, str], PastChanges]:
     servers = kafka_servers()
     in_force = (await published_registry(servers)).in_force
     if in_force is None:
         raise NoRegistry
     async with reader() as conn:
-        return _names(in_force), await past_changes(conn, servers, calculating_registry(in_force))
-
-
-def _names(snapshot: RegistrySnapshot) -> Mapping[str, str]:
-    return {id_: organization.name for id_, organization in snapshot.organizations.items()}
+        return organization_names(in_force), await past_changes(conn, servers, calculating_registry(in_force))
 
 
 async def _prepare(found: PastChanges, actor: str | None) -> dict[str, Any]:
@@ -223,54 +221,13 @@ async def _decide(name: str, decision: str, actor: str | None) -> dict[str, Any]
 
 async def _id_of(client: ServiceClient, name: str) -> str:
     ids = [one["recalculation_id"] for one in (await client.get("/v1/recalculations"))["recalculations"]]
-    found: list[str] = [id_ for id_ in ids if id_.startswith(name)]
-    if len(found) != 1:
-        several = f"{len(found)} recalculations begin" if found else "no recalculation begins"
-        raise Rejected(f"{several} with {name}: premia recalculate list shows them")
-    return found[0]
+    return one_beginning_with(name, ids, "recalculation", "premia recalculate list")
 
 
-async def _show(name: str) -> tuple[dict[str, Any], _Preview]:
+async def _show(name: str) -> tuple[dict[str, Any], Preview]:
     async with calculator(None) as client:
         found: dict[str, Any] = await client.get(f"/v1/recalculations/{await _id_of(client, name)}")
-    servers = kafka_servers()
-    in_force = (await published_registry(servers)).in_force
-    assert in_force is not None, "a recalculation was prepared under a registry"
-    if found["state"] == "withdrawn":
-        return found, _Preview()
-    async with reader() as conn:
-        if found["state"] != "prepared":
-            states = await ledger_states(conn, found["content"])
-            parties = await posted_outcomes(conn, found["content"])
-            facts = {"ledger": states.as_json()}
-            return found, _Preview(
-                _names(in_force), parties, states.accepted, facts, (*_refused_lots(found), _sentence(states, found))
-            )
-        if found["registry_version"] != in_force.version:
-            return found, _Preview(notes=("Another registry is in force by now: withdraw this one and prepare again.",))
-        now = await past_changes(conn, servers, calculating_registry(in_force))
-    return found, _as_of_now(found, now, _names(in_force))
-
-
-def _as_of_now(found: Mapping[str, Any], now: PastChanges, names: Mapping[str, str]) -> _Preview:
-    """What approving does now: the lots that are still as they were prepared."""
-    prepared = {(lot["refiner_id"], lot["lot_id"], lot["entitlement_id"]) for lot in found["content"]}
-    changes = []
-    for change in now.changes:
-        lot = change.to_recalculate()
-        if (lot.refiner_id, lot.lot_id, str(lot.entitlement_id)) in prepared:
-            changes.append(change)
-    still = PastChanges(now.registry_version, now.compared, tuple(changes))
-    moved_on, others = len(prepared) - len(changes), len(now.changes) - len(changes)
-    notes = [f"As of now: {of(len(changes), 'lot')} of {len(prepared):,} are as they were prepared."]
-    if moved_on:
-        notes.append(f"{of(moved_on, 'lot')} moved on since, and would be left as they are now.")
-    if others:
-        notes.append(f"{of(others, 'lot')} would change that this one does not have: prepare again afterwards.")
-    notes.append(f"Next: another person than {found['prepared_by']} approves it, or anybody gives it up:")
-    notes.append(f"  premia recalculate approve {found['recalculation_id']} --as ACTOR")
-    facts = {"as_prepared": len(changes), "moved_on": moved_on, "not_in_it": others}
-    return _Preview(names, still.parties(), len(changes), facts, notes)
+    return found, await preview_of(found, kafka_servers())
 
 
 async def _wait(id_: str) -> tuple[dict[str, Any], LedgerStates, PastChanges]:
@@ -301,19 +258,6 @@ def _line(one: Mapping[str, Any]) -> str:
         f"{one['recalculation_id']}  {one['state']}{decided}  {of(one['lots'], 'lot')}{left_out}"
         f"  prepared by {one['prepared_by']} at {one['prepared_at'][:MOMENT_CHARS]} UTC"
     )
-
-
-def _refused_lots(found: Mapping[str, Any]) -> list[str]:
-    named = found["refused_lots"]
-    notes = [f"{lot['refiner_id']}/{lot['lot_id']} was left out: {lot['code']}: {lot['message']}" for lot in named]
-    if found["refused"] and found["refused"] > len(named):
-        notes.append(f"{found['refused']} lots in all were left out.")
-    return notes
-
-
-def _sentence(states: LedgerStates, found: Mapping[str, Any]) -> str:
-    on_their_way = found["lots"] - (found["refused"] or 0) - states.accepted - sum(states.refused.values())
-    return f"{str(states)[:1].upper()}{str(states)[1:]}." if not on_their_way else f"{on_their_way} on their way."
 
 
 def _left(left: PastChanges) -> str:

@@ -27,7 +27,7 @@ class ActorRoles:
         programme = None if self._snapshot is None else self._snapshot.programme
         if programme is None:
             return Refused(RefusalCode.REGISTRY_MISSING, "the registry names no programme yet: run premia registry apply")
-        if not any(entry.id == actor and role in entry.roles for entry in programme.actors):
+        if not programme.gives(actor, role):
             message = f"{actor} does not have the role {role} in the programme's list of actors"
             return Refused(RefusalCode.ROLE_MISSING, message)
         return None

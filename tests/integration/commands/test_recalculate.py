@@ -89,6 +89,8 @@ async def test_a_status_withdrawn_from_an_earlier_day_posts_exactly_the_listed_d
     nothing = await sold.done("recalculate", "--dry-run")
     assert (nothing.stdout.strip(), NO_CHANGES in nothing.stderr) == ("", True)
     assert NO_CHANGES in (await sold.done("recalculate", actor="ana")).stderr
+    as_json = await sold.done("recalculate", "--json", actor="ana")
+    assert json.loads(as_json.stdout) == {"recalculation_id": None, "lots": 0}
 
     await sold.apply(suspended("ORG-A", "2025-03-10"), first)
     listed = await sold.changes()
@@ -120,7 +122,7 @@ async def test_a_status_withdrawn_from_an_earlier_day_posts_exactly_the_listed_d
     assert shown["organizations"] == listed["organizations"]
     assert (await sold.run("recalculate", "approve", id_, actor="ana")).exit_code == 4
     approved = await sold.done("recalculate", "approve", id_, "--wait", actor="bruno")
-    assert "Published 3; the ledger accepted 3.\nNo lot on an older registry version would change any more." in approved.stderr
+    assert "Published 3. The ledger accepted 3.\nNo lot on an older registry version would change any more." in approved.stderr
 
     posted = await sold.payable()
     expected = {one["organization_id"]: one["difference"] for one in listed["organizations"]}
@@ -217,7 +219,7 @@ async def test_what_is_wrong_is_said_in_one_line(sold: Programme) -> None:
     unknown = await sold.run("recalculate", "show", "nothing", actor="ana")
     assert (unknown.exit_code, unknown.stderr) == (
         4,
-        "Error: no recalculation begins with nothing: premia recalculate list shows them\n",
+        "Error: there is no recalculation nothing: premia recalculate list shows them all\n",
     )
     wrong = await sold.run("recalculate", "--days", "3")
     assert (wrong.exit_code, "No such option" in wrong.stderr) == (2, True)
