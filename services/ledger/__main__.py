@@ -40,6 +40,7 @@ from services.ledger.use_cases.post_batch import BatchResult, post_batch
 from services.ledger.use_cases.relay_journal import journal_after
 from services.ledger.use_cases.seal_log import recorded_at
 from services.ledger.use_cases.sequence_gaps import gap_figures
+from services.ledger.use_cases.sum_account_days import keep_summed
 from services.ledger.use_cases.track_sequences import track_sequences
 from services.ledger.use_cases.trial_balance import trial_balance
 from services.ledger.witnessing import follow_with
@@ -176,6 +177,7 @@ async def main(stop: asyncio.Event) -> None:
                     relay("outbox", _outbox_after, posting.outbox_wake),
                     sealing.run(),
                     follow_with(log_witnesses, log_folder, published),
+                    keep_summed(pool),
                     measure(pool, log_folder, keys),
                 )
             finally:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from zlib import crc32
 
-import asyncpg
 import orjson
 from aiokafka import ConsumerRecord
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +16,7 @@ from schemas.ledger_correction import CorrectionProposal
 from schemas.topics import ENTITLEMENTS, SALE_OUTCOMES
 from services.ledger.adapters.correction_command import command_of
 from services.ledger.use_cases.post_batch import post_batch, post_command
-from tests.integration.ledger.conftest import MADE_EMPTY, Ledger
+from tests.integration.ledger.conftest import Ledger
 from tests.integration.ledger.records import clear, command, entitlement, suspend, uuid_of
 from tests.integration.ledger.reference import Reference
 from tests.soak import examples
@@ -168,11 +167,7 @@ Step = list[ConsumerRecord[Any, Any]] | dict[str, Any]
 async def test_any_history_gives_the_balances_and_outcomes_of_the_reference(
     ledger: Ledger, steps: list[Step], crashes: set[int]
 ) -> None:
-    admin = await asyncpg.connect(ledger.environment["DATABASE_URL"])
-    try:
-        await admin.execute(MADE_EMPTY)
-    finally:
-        await admin.close()
+    await ledger.make_empty()
     reference = Reference()
     sales: dict[str, str] = {}
     answers: dict[str, str] = {}
