@@ -22,6 +22,7 @@ from schemas.dead_letter import Attempt, DeadLetter, Origin
 from schemas.identifiers import is_id
 from schemas.message import Headers
 from schemas.topics import DEAD_LETTER_TOPICS, LEDGER_COMMANDS_DEAD
+from services.ledger.domain.post_entitlement import EntitlementRefusal
 from services.runtime.topic_log import open_log
 
 UNREADABLE: Final = "UNREADABLE_DEAD_LETTER"  # written by something else than our services
@@ -33,7 +34,7 @@ class State(StrEnum):
     WAITING = "waiting"  # nobody redrove it yet, or it is on its way
     FAILED_AGAIN = "failed_again"  # redriven, and refused again
     ACCEPTED = "accepted"  # redriven, and taken
-    NEVER_REDRIVEN = "never_redriven"  # a command, whose sender has its answer; or unreadable
+    NEVER_REDRIVEN = "never_redriven"  # a command, whose sender has its answer; a recalculation too late; or unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def _letter(record: ConsumerRecord[Any, Any]) -> Letter:
         published_at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
         reason = DeadLetter(UNREADABLE, None, f"without a readable reason: {error}", place, published_at)
         return Letter(place, reason, State.NEVER_REDRIVEN, lot, size_bytes)
-    if record.topic == LEDGER_COMMANDS_DEAD:
+    if record.topic == LEDGER_COMMANDS_DEAD or reason.code == EntitlementRefusal.STALE_RECALCULATION:
         state = State.NEVER_REDRIVEN
     else:
         state = State.FAILED_AGAIN if reason.history else State.WAITING

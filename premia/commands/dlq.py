@@ -349,7 +349,7 @@ def _why_not(letter: Letter) -> str:
     if letter.state is State.ACCEPTED:
         return "was accepted"
     if letter.state is State.NEVER_REDRIVEN:
-        return "is never redriven: its sender has the answer and acted on it, or nobody can read why it lies here"
+        return "is never redriven: its sender has the answer, its lot moved on, or nobody can read why it lies here"
     return f"failed {len(letter.failures)} times: correct the event and send it anew"
 
 

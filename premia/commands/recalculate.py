@@ -10,7 +10,7 @@ Refuses: what the calculator refuses, with its code: exit 4.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -23,7 +23,6 @@ from premia.recalculation import PastChanges, past_changes
 from premia.recalculation_outcome import LedgerStates, ledger_states
 from premia.recalculation_preview import Preview, organization_names, preview_of, refused_lots
 from premia.recalculation_report import changes_as_json, parties_as_json, print_lots, print_parties, tell_changes
-from premia.service_client import ServiceClient
 from premia.service_session import (
     as_actor,
     as_json,
@@ -36,6 +35,9 @@ from premia.service_session import (
 )
 from schemas.recalculation import LOTS_MAX, RecalculationRequest
 from services.premium_calculator.adapters.calculating_registry import calculating_registry
+
+if TYPE_CHECKING:
+    from premia.service_client import ServiceClient
 
 EXIT_WRONG_INPUT: Final = 2
 MOMENT_CHARS: Final = len("2026-11-23T21:30")
