@@ -1,58 +1,55 @@
-"""Entitlements a second into PostgreSQL, beside consumers that do less: `python -m benchmarks.ledger`.
+"""Entitlements a second from Kafka into PostgreSQL, beside a bare consumer: `python -m benchmarks.ledger`.
 
-Goal: what posting costs. Target: 0.3 of a bare consumer that only does inbox, COPY and offset; 0.5 is the hope.
-Method: the sample's entitlements (16,934, duplicates and conflicts among them), in the same run against the same servers, with
-a database of its own each time; medians of some rounds, which take turns.
-1. In this process, from prepared records: the ledger's use case; a bare inbox, COPY and offset of the same records; and a bare
-   COPY of the very rows that the ledger wrote, with their indexes.
-2. From Kafka, as processes: the ledger with its relays, as in production; and a consumer of the same runtime that only does
-   inbox, COPY and offset. The rate is taken from the offsets in PostgreSQL, between the first tenth and the last record; the
-   relay's also, by its cursor.
+Goal: what posting costs beyond reading and storing. Target: 0.3 of a bare consumer that only does inbox, COPY and offset; 0.5
+is the hope. The relay has to keep up.
+Method: the sample's entitlements, duplicates and conflicts among them, and copies of them for other lots; first the bare
+consumer, then the ledger with its relays as in production, each as a process of its own against the same servers, with a
+database and outgoing topics that nobody has written to. Where both stand is read from PostgreSQL every few milliseconds: the
+offsets, and how far the relay has come. The rate is taken between the first tenth and the last record; the ratio is the median
+of the rounds' own, so that a load that comes and goes counts little. Processor time is that of the process and of the server's
+processes behind it. What no ledger with these rows could beat is told too: a COPY of the very rows that it wrote, with their
+indexes, in as many SQL transactions, without Kafka and without a thought.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import platform
-import shutil
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
+import psutil
 import uvloop
 from aiokafka import ConsumerRecord
+from aiokafka.admin import AIOKafkaAdminClient
 from click.testing import CliRunner
 
-from benchmarks.sample_entitlements import sample_entitlements
+from benchmarks.ledger_database import drop_database, empty_database, local_stack, machine, new_database, processor_s
+from benchmarks.sample_entitlements import copies_of, sample_entitlements
 from premia.__main__ import main as premia
-from premia.commands.migrate import bring_up_to_date
-from premia.local.environment import with_login
 from premia.local.stack import LocalStack
-from premia.local.state import ROLES
 from schemas.message import Message
-from schemas.topics import ENTITLEMENTS
-from services.ledger.use_cases.post_batch import post_batch
+from schemas.topics import ENTITLEMENTS, LEDGER_TRANSACTIONS, SALE_OUTCOMES
 from services.runtime.batch_consumer import BATCH_RECORDS_MAX, Subscription, consume
 from services.runtime.database import Connection, open_pool
-from services.runtime.kafka import publish, start_producer
+from services.runtime.kafka import bootstrap_servers, publish, start_producer
 from services.runtime.process import tune_garbage_collection
 from services.runtime.settings import required
 
 RATIO_MIN: Final = 0.3
-ROUNDS: Final = 3
+ROUNDS: Final = 5
+COPIES: Final = 3  # of the sample: 50,000 entitlements
 WARM_SHARE: Final = 0.1
-POLL_S: Final = 0.02
+POLL_S: Final = 0.01
 DEADLINE_S: Final = 180.0
-COPIED: Final = ("account", "journal", "transfer", "entitlement", "lot_head", "lot_line", "balance", "subject", "outbox")
 BARE_TABLES: Final = """
     CREATE SCHEMA bare;
     CREATE TABLE bare.consumer_offset (topic text, partition int, next_offset bigint NOT NULL, cluster_id text NOT NULL,
@@ -63,76 +60,95 @@ BARE_TABLES: Final = """
 INBOX: Final = """
     INSERT INTO bare.inbox (source, id) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
     RETURNING source, id"""
+BARE_STANDS: Final = "SELECT (SELECT sum(next_offset)::int FROM bare.consumer_offset), NULL, NULL"
+LEDGER_STANDS: Final = f"""
+    SELECT (SELECT sum(next_offset)::int FROM ledger.consumer_offset WHERE topic = '{ENTITLEMENTS}'),
+        (SELECT position + 1 FROM ledger.relay_cursor WHERE source = 'journal'), (SELECT tree_size FROM ledger.log_head)"""
+COPIED: Final = ("account", "journal", "transfer", "entitlement", "lot_head", "lot_line", "balance", "subject", "outbox")
+BACKENDS: Final = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 
 Records = Sequence[ConsumerRecord[Any, Any]]
 
 
+class _Run(NamedTuple):
+    read_a_second: float
+    relayed_a_second: float | None  # entitlements of which the relay had told
+    process_us: float
+    server_us: float
+
+
 def main() -> None:
-    """Print the table; exit code 1 if the ledger behind Kafka is below the target."""
-    folder = Path(tempfile.mkdtemp(prefix="premia-bench-"))
-    folder.chmod(0o711)
-    stack = LocalStack(folder / "stack", ends_with_caller=True)
-    try:
-        stack.start_infrastructure(("kafka", "postgres"))
-        os.environ.update(stack.environment())
-        records = sample_entitlements()
-        print(
-            f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores, {len(records):,} entitlements"
-        )
-        uvloop.run(_in_process(stack, records))
-        ratio = uvloop.run(_from_kafka(stack, records))
-    finally:
-        stack.remove()
-        shutil.rmtree(folder)
+    """Print the table; exit code 1 if the ledger is below the target."""
+    with local_stack("kafka", "postgres") as stack:
+        ratio = uvloop.run(_measure(stack))
     if ratio < RATIO_MIN:
         sys.exit(1)
 
 
-# --- in this process ----------------------------------------------------------------------------------------------------
-
-
-async def _in_process(stack: LocalStack, records: Records) -> None:
-    tune_garbage_collection()
-    rates: dict[str, list[float]] = {"inbox, COPY, offset": [], "COPY of the ledger's rows": [], "ledger": []}
+async def _measure(stack: LocalStack) -> float:
+    await asyncio.to_thread(_apply_topics)
+    entitlements = await _publish()
+    print(f"{machine()}, {entitlements:,} entitlements a round")
+    runs: dict[str, list[_Run]] = {"bare consumer": [], "ledger": []}
+    copies: list[float] = []
     for _ in range(ROUNDS):
-        url = await _new_database(stack)
-        writer = with_login(url, ROLES[0], stack.state.passwords[ROLES[0]])
-        rates["inbox, COPY, offset"].append(await _timed(url, records, _bare_batch))
-        rates["ledger"].append(await _timed(writer, records, _ledger_batch))
-        rates["COPY of the ledger's rows"].append(await _copy_rate(url, len(records)))
-    _print("in process", rates, "inbox, COPY, offset")
-    _print("in process", rates, "COPY of the ledger's rows")
+        url = await empty_database(stack)
+        await _execute(url, BARE_TABLES)
+        runs["bare consumer"].append(await _run(("benchmarks.ledger", "bare"), url, url, BARE_STANDS, entitlements))
+        await drop_database(stack, url)
+        await _empty_outgoing_topics()
+        database = await new_database(stack)
+        runs["ledger"].append(await _run(("services.ledger",), database.writer, database.admin, LEDGER_STANDS, entitlements))
+        copies.append(await _copy_rate(database.admin, entitlements))
+        await drop_database(stack, database.admin)
+    for name, found in runs.items():
+        _print(name, "from Kafka", [run.read_a_second for run in found], found)
+    _print("ledger", "until relayed", [run.relayed_a_second or 0 for run in runs["ledger"]], runs["ledger"])
+    spread = f"({min(copies):,.0f}..{max(copies):,.0f})"
+    print(f"COPY of the ledger's rows     {statistics.median(copies):8,.0f} entitlements/s {spread}")
+    pairs = list(zip(runs["ledger"], runs["bare consumer"], strict=True))
+    ratio = statistics.median((ledger.relayed_a_second or 0) / bare.read_a_second for ledger, bare in pairs)
+    by_processor = statistics.median(
+        (bare.process_us + bare.server_us) / (ledger.process_us + ledger.server_us) for ledger, bare in pairs
+    )
+    print(f"ledger / bare consumer: {ratio:.2f} by rate until relayed, {by_processor:.2f} by processor time")
+    return ratio
 
 
-async def _timed(url: str, records: Records, batch: Callable[[Connection, Records], Awaitable[object]]) -> float:
-    conn = await asyncpg.connect(url)
+def _print(name: str, what: str, rates: list[float], runs: list[_Run]) -> None:
+    process_us, server_us = (statistics.median(run[place] for run in runs) for place in (2, 3))
+    print(
+        f"{name:14} {what:14} {statistics.median(rates):8,.0f} entitlements/s ({min(rates):,.0f}..{max(rates):,.0f}),"
+        f" {process_us:6.1f} µs of processor each, {server_us:6.1f} µs in PostgreSQL"
+    )
+
+
+async def _run(module: tuple[str, ...], url: str, admin: str, stands: str, entitlements: int) -> _Run:
+    conn = await asyncpg.connect(admin)
     try:
-        started = time.perf_counter()
-        for first in range(0, len(records), BATCH_RECORDS_MAX):
-            async with conn.transaction():
-                await batch(conn, records[first : first + BATCH_RECORDS_MAX])
-        return len(records) / (time.perf_counter() - started)
+        with _process(module, url) as process:
+            warm = await _reach(conn, stands, process, int(entitlements * WARM_SHARE))
+            read = await _reach(conn, stands, process, entitlements)
+            relayed = await _reach(conn, stands, process, entitlements, relayed=True)
     finally:
         await conn.close()
+    count = relayed.read - warm.read
+    relayed_share = None if relayed.relayed is None else (relayed.relayed - warm.relayed) / relayed.relayed
+    return _Run(
+        (read.read - warm.read) / (read.at - warm.at),
+        None if relayed_share is None else relayed_share * entitlements / (relayed.at - warm.at),
+        (relayed.process_s - warm.process_s) / count * 1e6,
+        (relayed.server_s - warm.server_s) / count * 1e6,
+    )
 
 
-async def _ledger_batch(conn: Connection, records: Records) -> None:
-    await post_batch(conn, records)
-    await conn.execute("UPDATE ledger.consumer_offset SET next_offset = $1", records[-1].offset + 1)
-
-
-async def _bare_batch(conn: Connection, records: Records) -> None:
-    await _bare_apply(conn, records)
-    await conn.execute("UPDATE bare.consumer_offset SET next_offset = $1", records[-1].offset + 1)
-
-
-async def _copy_rate(url: str, entitlements: int) -> float:
-    """Copy what the ledger wrote, in as many SQL transactions as it took."""
-    conn = await asyncpg.connect(url)
+async def _copy_rate(admin: str, entitlements: int) -> float:
+    conn = await asyncpg.connect(admin)
     try:
+        await conn.execute("CREATE SCHEMA copied")
         rows: dict[str, list[tuple[object, ...]]] = {}
         for table in COPIED:
-            await conn.execute(f"CREATE TABLE bare.{table} (LIKE ledger.{table} INCLUDING ALL)")
+            await conn.execute(f"CREATE TABLE copied.{table} (LIKE ledger.{table} INCLUDING ALL)")
             rows[table] = [tuple(row) for row in await conn.fetch(f"SELECT * FROM ledger.{table}")]
         batches = -(-entitlements // BATCH_RECORDS_MAX)
         started = time.perf_counter()
@@ -140,69 +156,75 @@ async def _copy_rate(url: str, entitlements: int) -> float:
             async with conn.transaction():
                 for table, found in rows.items():
                     first, last = (len(found) * edge // batches for edge in (number, number + 1))
-                    await conn.copy_records_to_table(table, schema_name="bare", records=found[first:last])
+                    await conn.copy_records_to_table(table, schema_name="copied", records=found[first:last])
         return entitlements / (time.perf_counter() - started)
     finally:
         await conn.close()
 
 
-# --- from Kafka ---------------------------------------------------------------------------------------------------------
+class _Stand(NamedTuple):
+    at: float
+    read: int
+    relayed: int | None
+    process_s: float
+    server_s: float
 
 
-async def _from_kafka(stack: LocalStack, records: Records) -> float:
-    result = await asyncio.to_thread(CliRunner().invoke, premia, ["topics", "apply"])
-    assert result.exit_code == 0, result.output
-    producer = await start_producer()
-    await publish(producer, [Message(made.topic, made.key, made.value, made.headers) for made in records])
-    await producer.stop()
-    rates: dict[str, list[float]] = {"bare consumer": [], "ledger": [], "ledger, relayed": []}
-    for _ in range(ROUNDS):
-        url = await _new_database(stack)
-        with _process("benchmarks.ledger", url, "bare"):
-            rates["bare consumer"].append(await _rate(url, "SELECT sum(next_offset) FROM bare.consumer_offset", len(records)))
-        with _process("services.ledger", with_login(url, ROLES[0], stack.state.passwords[ROLES[0]])):
-            read, relayed = await asyncio.gather(
-                _rate(url, "SELECT sum(next_offset) FROM ledger.consumer_offset", len(records)),
-                _rate(url, "SELECT position + 1 FROM ledger.relay_cursor WHERE source = 'journal'", 18_722, len(records)),
-            )
-            rates["ledger"].append(read)
-            rates["ledger, relayed"].append(relayed)
-    _print("from Kafka", rates, "bare consumer")
-    return statistics.median(rates["ledger"]) / statistics.median(rates["bare consumer"])
-
-
-async def _rate(url: str, query: str, wanted: int, entitlements: int | None = None) -> float:
-    """Entitlements a second, from when a tenth of what is wanted is there until all of it is."""
-    conn = await asyncpg.connect(url)
-    try:
-        first, first_at = await _reach(conn, query, int(wanted * WARM_SHARE))
-        last, last_at = await _reach(conn, query, wanted)
-    finally:
-        await conn.close()
-    return (last - first) / (last_at - first_at) * ((entitlements or wanted) / wanted)
-
-
-async def _reach(conn: Connection, query: str, wanted: int) -> tuple[int, float]:
+async def _reach(conn: Connection, stands: str, process: psutil.Process, entitlements: int, *, relayed: bool = False) -> _Stand:
+    """Wait until so many entitlements are read, and with `relayed` until the relay has told of all leaves too."""
     deadline = time.monotonic() + DEADLINE_S
-    while (found := int(await conn.fetchval(query) or 0)) < wanted:
-        assert time.monotonic() < deadline, f"{found} of {wanted} after {DEADLINE_S:.0f} s"
+    while True:
+        read, told, leaves = await conn.fetchrow(stands)
+        if (read or 0) >= entitlements and not (relayed and told != leaves):
+            at = time.monotonic()
+            backends = [psutil.Process(row["pid"]) for row in await conn.fetch(BACKENDS)]
+            return _Stand(at, read, told, processor_s(process), processor_s(*backends))
+        assert time.monotonic() < deadline, f"{read} of {entitlements} after {DEADLINE_S:.0f} s"
         await asyncio.sleep(POLL_S)
-    return found, time.monotonic()
 
 
 @contextmanager
-def _process(module: str, url: str, *arguments: str) -> Iterator[None]:
+def _process(module: tuple[str, ...], url: str) -> Iterator[psutil.Process]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     environment = {**os.environ, "PREMIA_LEDGER_HTTP": f"127.0.0.1:{port}", "PREMIA_LEDGER_DATABASE_URL": url}
     environment["PREMIA_LEDGER_LOG"] = tempfile.mkdtemp(dir=os.environ["PREMIA_LEDGER_LOG"])  # a log for each database
-    process = subprocess.Popen([sys.executable, "-m", module, *arguments], env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", *module], env=environment, stderr=subprocess.DEVNULL)
     try:
-        yield
+        yield psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait()
+
+
+# --- Kafka --------------------------------------------------------------------------------------------------------------
+
+
+def _apply_topics() -> None:
+    result = CliRunner().invoke(premia, ["topics", "apply"])
+    assert result.exit_code == 0, result.output
+
+
+async def _publish() -> int:
+    """Publish all entitlements. Returns how many."""
+    producer = await start_producer()
+    records = list(copies_of(sample_entitlements(), COPIES))
+    await publish(producer, [Message(made.topic, made.key, made.value, made.headers) for made in records])
+    await producer.stop()
+    return len(records)
+
+
+async def _empty_outgoing_topics() -> None:
+    """Make them anew: the ledger reads the outcomes that it told, and those of another round are none of its work."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers())
+    await admin.start()
+    outgoing = {SALE_OUTCOMES, LEDGER_TRANSACTIONS}
+    await admin.delete_topics(sorted(outgoing))
+    while outgoing & set(await admin.list_topics()):  # noqa: ASYNC110  no event tells
+        await asyncio.sleep(POLL_S)
+    await admin.close()
+    await asyncio.to_thread(_apply_topics)
 
 
 # --- the bare consumer --------------------------------------------------------------------------------------------------
@@ -225,29 +247,10 @@ async def _bare_apply(conn: Connection, records: Records) -> None:
     )
 
 
-# --- both ---------------------------------------------------------------------------------------------------------------
-
-
-async def _new_database(stack: LocalStack) -> str:
-    server = stack.environment()["DATABASE_URL"]
-    name = f"bench_{time.monotonic_ns()}"
-    conn = await asyncpg.connect(server)
-    await conn.execute(f"CREATE DATABASE {name}")
-    await conn.close()
-    url = f"{server.rsplit('/', 1)[0]}/{name}"
-    await bring_up_to_date(url, {"PREMIA_LEDGER_DATABASE_URL": stack.environment()["PREMIA_LEDGER_DATABASE_URL"]})
+async def _execute(url: str, statements: str) -> None:
     conn = await asyncpg.connect(url)
-    await conn.execute(BARE_TABLES)
+    await conn.execute(statements)
     await conn.close()
-    return url
-
-
-def _print(where: str, rates: dict[str, list[float]], baseline: str) -> None:
-    base = statistics.median(rates[baseline])
-    for name, found in rates.items():
-        middle = statistics.median(found)
-        spread = f"({min(found):,.0f}..{max(found):,.0f})"
-        print(f"{where}: {name:26} {middle:8,.0f} entitlements/s {spread:18} {middle / base:5.2f} of {baseline}")
 
 
 if __name__ == "__main__":
