@@ -12,6 +12,7 @@ from prometheus_client.metrics import MetricWrapperBase
 import premia.witness
 import services
 from premia.__main__ import COMMANDS
+from premia.fsck.deviation import MEANINGS
 from schemas.ledger_words import OutcomeCode
 from schemas.rejection_code import RejectionCode
 from services.ledger.domain.post_entitlement import EntitlementRefusal
@@ -22,6 +23,8 @@ from services.payout.domain.booking_match import SuspendCode
 from services.payout.domain.settlement import CarryCode, HoldCode
 from services.payout.errors import QuarantineCode, RefusalCode, VoidReason
 from services.premium_calculator import errors as calculator
+from tests.integration.ledger.damages import DAMAGES as LEDGER_DAMAGES
+from tests.integration.payout.test_fsck_damage import DAMAGES as PAYOUT_DAMAGES
 from verifier.deviation import DeviationCode
 
 UNKNOWN_ACTOR = "UNKNOWN_ACTOR"  # every service answers it, to whom no token belongs
@@ -52,11 +55,23 @@ def test_every_metric_has_exactly_one_row_in_the_metrics_page() -> None:
 
 def test_every_code_has_a_row_in_the_errors_page() -> None:
     of_payout = (*RefusalCode, *VoidReason, *QuarantineCode, *HoldCode, *CarryCode, *SuspendCode, *UnreadableFault)
-    of_calculator = (*calculator.RefusalCode, *calculator.LotRefusal)
-    of_ledger = (*EntitlementRefusal, *LedgerRefusalCode, *LogFault, *LogRefusal)
-    codes = {code.value for code in (*RejectionCode, *OutcomeCode, *of_ledger, *of_payout)}
-    codes |= {code.value for code in (*DeviationCode, *of_calculator)}
+    of_ledger = (*OutcomeCode, *EntitlementRefusal, *LedgerRefusalCode, *LogFault, *LogRefusal)
+    of_calculator = (*RejectionCode, *calculator.RefusalCode, *calculator.LotRefusal)
+    of_checkers = (*MEANINGS, *DeviationCode)
+    codes = {code.value for code in (*of_calculator, *of_ledger, *of_payout, *of_checkers)}
     assert codes | {UNKNOWN_ACTOR} == set(first_column("errors.md"))
+
+
+def test_deviations_mean_on_the_errors_page_what_fsck_says() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8").partition("## Deviations")[2]
+    assert dict(re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", page, flags=re.MULTILINE)) == {
+        code.value: meaning.words for code, meaning in MEANINGS.items()
+    }
+
+
+def test_every_deviation_that_fsck_knows_is_seeded_in_a_test_and_found() -> None:
+    seeded = {code for damages in (LEDGER_DAMAGES, PAYOUT_DAMAGES) for _, expected in damages.values() for code in expected}
+    assert seeded == {code.value for code in MEANINGS}
 
 
 def test_decisions_are_numbered_without_a_gap_and_all_that_are_cited_are_there() -> None:

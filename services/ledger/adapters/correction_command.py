@@ -32,9 +32,11 @@ def command_of(proposal: CorrectionProposal, *, proposed_by: str, approved_by: s
     )
     reason_sha256 = sha256(proposal.reason.text.encode()).hexdigest()
     authority = Authority(proposed_by, approved_by, proposal.reason.code, reason_sha256)
+    # Of what was proposed alone, whatever is known of it since: the hash of the stored content, which fsck and auditors redo.
+    proposed = proposal.model_dump(mode="json", include=set(CorrectionProposal.model_fields))
     return Command(
         command_id=proposal.correction_id,
-        command_hash=payload_hash(proposal.model_dump(mode="json")),
+        command_hash=payload_hash(proposed),
         kind=proposal.kind,
         subject=subject,
         effective_on=proposal.effective_on,

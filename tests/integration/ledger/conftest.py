@@ -15,9 +15,8 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from premia.commands.migrate import bring_up_to_date
+from premia.fsck.checks import CHECKS
 from premia.fsck.deviation import Checked, Deviation
-from premia.fsck.ledger_journal import check_journal
-from premia.fsck.ledger_lots import check_lots
 from premia.local.ports import choose_ports
 from premia.local.stack import LocalStack
 from schemas.ledger_transaction import LedgerTransaction
@@ -28,6 +27,7 @@ from services.ledger.use_cases.relay_journal import journal_after
 from services.runtime.outbox import outbox_after
 from tests.conftest import environment_with_database
 from tests.integration.command import premia
+from tests.integration.damage import damage_database
 
 ALL = 1_000_000
 APPEND_ONLY = (
@@ -104,8 +104,7 @@ class Ledger:
         conn = await asyncpg.connect(self.environment["PREMIA_READER_DATABASE_URL"])
         try:
             async with conn.transaction(isolation="repeatable_read", readonly=True):
-                checked = Checked()
-                return [found for check in (check_journal, check_lots) async for found in check(conn, checked)]
+                return await deviations_on(conn)
         finally:
             await conn.close()
 
@@ -118,16 +117,14 @@ class Ledger:
             await admin.close()
 
     async def as_administrator(self, *statements: str) -> None:
-        """Do what only a superuser can, with all triggers off."""
-        conn = await asyncpg.connect(self.environment["DATABASE_URL"])
-        try:
-            for table in APPEND_ONLY:
-                await conn.execute(f"ALTER TABLE ledger.{table} DISABLE TRIGGER USER")
-            for statement in statements:
-                status = await conn.execute(statement)
-                assert not status.endswith(" 0"), f"nothing was damaged by {statement}"
-        finally:
-            await conn.close()
+        """Do what only a superuser can; see `damage_database`."""
+        await damage_database(self.environment["DATABASE_URL"], *statements)
+
+
+async def deviations_on(conn: asyncpg.Connection[asyncpg.Record]) -> list[Deviation]:
+    """What fsck finds in the transaction that is open on a connection."""
+    checked = Checked()
+    return [found for check in CHECKS async for found in check.run(conn, checked)]
 
 
 @pytest.fixture(scope="module")

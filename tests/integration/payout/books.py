@@ -19,6 +19,9 @@ from uuid import UUID
 import asyncpg
 
 import schemes
+from premia.fsck.checks import CHECKS
+from premia.fsck.deviation import Checked, Deviation
+from premia.fsck.payout.statements import check_documents
 from schemas.canonical_json import canonical_json, payload_hash
 from schemas.cloudevents import CloudEventAttributes
 from schemas.identity import derived_id
@@ -49,6 +52,7 @@ from services.payout.use_cases.verify_account import verify_account
 from services.payout.use_cases.write_bank_files import write_bank_files
 from services.runtime.database import Pool
 from services.runtime.outbox import outbox_after
+from tests.integration.damage import damage_database
 from tests.mock_bank import PROGRAMME_IBAN, MockBank
 
 NOW: Final = datetime(2025, 3, 27, 12, 0, tzinfo=UTC)
@@ -194,7 +198,7 @@ def loaded(file: RegistryFile) -> LoadedRegistry:
 
 @dataclass
 class Books:
-    """A programme at work. `now` is the services' clock, which the test moves."""
+    """A programme at work. `now` is the services' clock, which the test moves. `damaged`: the test did what nobody may."""
 
     ledger: Pool
     payout: Pool
@@ -205,6 +209,7 @@ class Books:
     registry: RegistryView = field(default_factory=RegistryView)
     now: datetime = NOW
     known: LoadedRegistry | None = None
+    damaged: bool = False
     _commands_taken: int = 0
     _leaves_taken: int = -1
     _ledger_outbox_taken: int = 0
@@ -223,6 +228,22 @@ class Books:
             yield conn
         finally:
             await conn.close()
+
+    async def damage(self, *statements: str) -> None:
+        """Do what only a superuser can."""
+        self.damaged = True
+        await damage_database(self.admin_url, *statements)
+
+    async def deviations(self) -> list[Deviation]:
+        """What fsck finds, in tables and documents."""
+        async with self.admin() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+            return await self.deviations_on(conn)
+
+    async def deviations_on(self, conn: asyncpg.Connection[asyncpg.Record]) -> list[Deviation]:
+        """What fsck finds in the transaction that is open on a connection."""
+        checked = Checked()
+        found = [deviation for check in CHECKS async for deviation in check.run(conn, checked)]
+        return [*found, *[deviation async for deviation in check_documents(conn, checked, self.documents)]]
 
     # --- the world around ---------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ def bank(tmp_path: Path) -> Iterator[MockBank]:
 async def books(
     servers: LocalStack, database_url: str, bank: MockBank, printer: StatementPrinter, tmp_path: Path
 ) -> AsyncIterator[Books]:
-    """Both schemas, a registry that was applied, and verified accounts for nobody yet.
+    """Both schemas, a registry that was applied, and verified accounts for nobody yet. After the test fsck looks at them.
 
     What a test leaves in them is proven afterwards, as an auditor would. The schemas are made anew for each test in the
     module's database: dropping a database takes half a second, a schema a fiftieth of one.
@@ -62,6 +62,7 @@ async def books(
         books = Books(ledger, payout, bank, tmp_path, environment["DATABASE_URL"], printer)
         await books.apply_registry(registry_file())
         yield books
+        assert books.damaged or await books.deviations() == []
         async with books.admin() as conn:
             await prove_all(conn, tmp_path / "log", books.document)
     finally:

@@ -184,9 +184,7 @@ async def test_statements_need_their_role_and_a_period_that_ends_after_it_begins
 
 async def test_a_statement_that_does_not_balance_is_not_issued(books: Books) -> None:
     await paid_in_march(books)
-    async with books.admin() as conn:
-        await conn.execute("ALTER TABLE payout.posting DISABLE TRIGGER append_only")
-        await conn.execute("UPDATE payout.posting SET amount_minor = amount_minor + 1 WHERE kind = 'premium'")
+    await books.damage("UPDATE payout.posting SET amount_minor = amount_minor + 1 WHERE kind = 'premium'")
     (answer,) = await books.statements(*MARCH)
     assert answer["refused"]["code"] == "STATEMENT_OUT_OF_BALANCE"
     assert await books.value("SELECT count(*) FROM payout.statement") == 0

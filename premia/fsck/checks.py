@@ -1,0 +1,40 @@
+"""All checks of the two schemas, in the order that they are made in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Final, NamedTuple
+
+from premia.fsck.deviation import Checked, Deviation
+from premia.fsck.guards import check_guards
+from premia.fsck.ledger.corrections import check_corrections
+from premia.fsck.ledger.journal import check_journal
+from premia.fsck.ledger.lots import check_lots
+from premia.fsck.ledger.outbox import check_outbox
+from premia.fsck.ledger.reservations import check_reservations
+from premia.fsck.ledger.told import check_told
+from premia.fsck.payout.money import check_money
+from premia.fsck.payout.statements import check_statements
+from premia.fsck.payout.view import check_view
+from premia.fsck.streams import Connection
+
+
+class Check(NamedTuple):
+    """`name` is what a person is told while it runs. `run` reads in the snapshot that is open on the connection."""
+
+    name: str
+    run: Callable[[Connection, Checked], AsyncIterator[Deviation]]
+
+
+CHECKS: Final = (
+    Check("guards of the tables that only grow", check_guards),
+    Check("journal, accounts and balances", check_journal),
+    Check("lots, replayed from their entitlements", check_lots),
+    Check("reservations", check_reservations),
+    Check("corrections", check_corrections),
+    Check("outbox", check_outbox),
+    Check("answers", check_told),
+    Check("payout's view of the journal", check_view),
+    Check("orders and bookings", check_money),
+    Check("statements", check_statements),
+)

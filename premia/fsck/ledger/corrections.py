@@ -1,0 +1,132 @@
+"""Opening balances and corrections: each rests on two persons, says who and why, and takes back what it says it takes back.
+
+Goal: nobody corrects the books alone, and nothing is taken back twice or otherwise than it was posted.
+Method: leaves of these kinds are few; each is read with the proposal and decision that its cause names, and with the
+transaction that it reverses. What was proposed is kept in canonical JSON, whose hash is the command's.
+Source: design, section 6.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import orjson
+
+from premia.fsck.deviation import Checked, Deviation, DeviationCode
+from premia.fsck.ledger.leaf import Leaf, read_leaf
+from premia.fsck.queries import Comparison, differences
+from premia.fsck.streams import Connection, Row, open_stream
+
+PAGE_ROWS: Final = 500
+# Transactions of one part: corrections have at most 20 lines.
+CORRECTIONS: Final = """
+    SELECT j.leaf_index, j.leaf, c.command_hash, p.content, p.kind AS proposed_kind,
+        p.subject_kind, p.subject_id, p.proposed_by, d.decision, d.decided_by,
+        r.transaction_id::text AS reversed_id, o.leaf AS reversed_leaf
+    FROM ledger.journal AS j
+    LEFT JOIN ledger.command AS c ON c.command_id = j.cause_id
+    LEFT JOIN ledger.correction AS p ON p.correction_id = j.cause_id
+    LEFT JOIN ledger.correction_decision AS d ON d.correction_id = j.cause_id
+    LEFT JOIN ledger.reversal AS r ON r.command_id = j.cause_id
+    LEFT JOIN ledger.journal AS o ON o.transaction_id = r.transaction_id
+    WHERE j.kind IN ('opened', 'corrected') ORDER BY j.leaf_index"""
+COMPARISONS: Final = (
+    Comparison(
+        DeviationCode.CORRECTION_WRONG,
+        """
+        SELECT 'correction ' || d.correction_id AS place, 'posted, as it was approved' AS expected,
+            coalesce(c.code, 'no command') AS found
+        FROM ledger.correction_decision AS d LEFT JOIN ledger.command AS c ON c.command_id = d.correction_id
+        WHERE d.decision = 'approved' AND c.first_leaf IS NULL ORDER BY 1""",
+    ),
+    Comparison(
+        DeviationCode.REVERSAL_WRONG,
+        """
+        SELECT 'reversal of transaction ' || r.transaction_id AS place, 'a correction that it is by' AS expected,
+            'command ' || r.command_id || ' has no such leaf' AS found
+        FROM ledger.reversal AS r
+        WHERE NOT EXISTS (SELECT FROM ledger.command AS c JOIN ledger.journal AS j ON j.leaf_index = c.first_leaf
+            WHERE c.command_id = r.command_id AND j.kind = 'corrected') ORDER BY 1""",
+    ),
+)
+
+
+async def check_corrections(conn: Connection, checked: Checked) -> AsyncIterator[Deviation]:
+    """Yield what is wrong with corrections, their proposals, decisions and reversals."""
+    rows = await open_stream(conn, CORRECTIONS, page_rows=PAGE_ROWS)
+    while (row := rows.row) is not None:
+        checked.add("corrections")
+        try:
+            leaf = read_leaf(row["leaf"])
+            for deviation in [*_check_persons(row, leaf["cause"]), *_check_reversal(row, leaf)]:
+                yield deviation
+        except (ValueError, KeyError, TypeError):
+            pass  # check_journal names a leaf that cannot be read
+        await rows.advance()
+    async for deviation in differences(conn, COMPARISONS):
+        yield deviation
+
+
+def _check_persons(row: Row, cause: dict[str, Any]) -> list[Deviation]:
+    where = f"leaf {row['leaf_index']}"
+    if row["content"] is None:
+        return [Deviation(DeviationCode.CORRECTION_WRONG, where, f"proposal {cause['command_id']}", "none")]
+    try:
+        proposal = orjson.loads(row["content"])
+        said = {
+            "reason": proposal["reason"]["code"],
+            "reason_sha256": hashlib.sha256(proposal["reason"]["text"].encode()).hexdigest(),
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return [Deviation(DeviationCode.CORRECTION_WRONG, where, "a proposal that can be read", repr(error))]
+    expected = said | {
+        "command_hash": f"sha256:{hashlib.sha256(row['content']).hexdigest()}",
+        "command": row["proposed_kind"],
+        "proposed_by": row["proposed_by"],
+        "approved_by": row["decided_by"] if row["decision"] == "approved" else None,
+    }
+    deviations = [
+        Deviation(DeviationCode.CORRECTION_WRONG, f"{where}: {name}", f"{value}", f"{cause.get(name)}")
+        for name, value in expected.items()
+        if cause.get(name) != value
+    ]
+    subject = {"kind": row["subject_kind"], "id": row["subject_id"]}
+    if proposal.get("subject") != subject:
+        expected_subject = f"{proposal.get('subject')}"
+        deviations.append(Deviation(DeviationCode.CORRECTION_WRONG, f"{where}: subject", expected_subject, f"{subject}"))
+    if row["proposed_by"] == row["decided_by"]:
+        deviations.append(Deviation(DeviationCode.CORRECTION_WRONG, where, "two persons", f"{row['proposed_by']} alone"))
+    return deviations
+
+
+def _check_reversal(row: Row, leaf: Leaf) -> list[Deviation]:
+    """Whether the transaction that is taken back is the one that the table guards, and is taken back exactly."""
+    where = f"leaf {row['leaf_index']}"
+    reverses = leaf["cause"].get("reverses")
+    if reverses != row["reversed_id"]:
+        expected = f"of {reverses}" if reverses else "none"
+        return [
+            Deviation(
+                DeviationCode.REVERSAL_WRONG, where, expected, f"of {row['reversed_id']}" if row["reversed_id"] else "none"
+            )
+        ]
+    if reverses is None:
+        return []
+    if row["reversed_leaf"] is None:
+        return [Deviation(DeviationCode.REVERSAL_WRONG, where, f"transaction {reverses}", "no such leaf")]
+    taken_back = [
+        {**transfer, "debit": transfer["credit"], "credit": transfer["debit"]}
+        for transfer in read_leaf(row["reversed_leaf"]).get("transfers", [])
+    ]
+    if leaf.get("transfers", []) == taken_back:
+        return []
+    return [Deviation(DeviationCode.REVERSAL_WRONG, where, _moved(taken_back), _moved(leaf.get("transfers", [])))]
+
+
+def _moved(transfers: list[dict[str, Any]]) -> str:
+    return "; ".join(
+        f"{transfer['amount_minor']} {transfer['unit']} {transfer['debit']['purpose']} to {transfer['credit']['purpose']}"
+        for transfer in transfers
+    )

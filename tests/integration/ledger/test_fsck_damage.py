@@ -1,0 +1,112 @@
+"""Each way to damage a ledger behind its back is found by fsck, and named with its place; nothing else is.
+
+Method: one ledger is filled once; each damage is done and looked for in a transaction of the superuser that is rolled back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import asyncpg
+import pytest
+
+from tests.integration.damage import damage
+from tests.integration.ledger.conftest import APPEND_ONLY, Ledger, deviations_on
+from tests.integration.ledger.damages import DAMAGES
+from tests.integration.ledger.story import fill
+
+
+@pytest.fixture(scope="module")
+def filled(ledger_environment: dict[str, str]) -> dict[str, str]:
+    """The variables of a ledger with a story."""
+
+    async def tell() -> None:
+        conn = await asyncpg.connect(ledger_environment["PREMIA_LEDGER_DATABASE_URL"])
+        try:
+            await fill(Ledger(conn, ledger_environment))
+        finally:
+            await conn.close()
+
+    with ThreadPoolExecutor(1) as thread:  # a loop may be running in this one
+        thread.submit(asyncio.run, tell()).result()
+    return ledger_environment
+
+
+@pytest.fixture
+async def superuser(filled: dict[str, str]) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """A superuser's transaction. What it does is rolled back."""
+    conn = await asyncpg.connect(filled["DATABASE_URL"])
+    transaction = conn.transaction()
+    await transaction.start()
+    try:
+        yield conn
+    finally:
+        await transaction.rollback()
+        await conn.close()
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+async def test_damage_is_found_and_named(superuser: asyncpg.Connection[asyncpg.Record], name: str) -> None:
+    statement, expected = DAMAGES[name]
+    if expected.keys() == {"GUARD_MISSING"}:
+        await superuser.execute(statement)
+    else:
+        await damage(superuser, statement)
+    deviations = await deviations_on(superuser)
+    for code, where in expected.items():
+        places = [deviation.where for deviation in deviations if deviation.code == code]
+        assert any(place.startswith(where) for place in places), (code, where, deviations)
+    assert {deviation.code.value for deviation in deviations} == set(expected), deviations
+
+
+# What a column of the journal becomes, by its type.
+OTHER: Final = {
+    "bigint": "{} + 100",
+    "integer": "{} + 100",
+    "text": "{} || 'x'",
+    "bytea": "{} || 'x'::bytea",
+    "uuid": "gen_random_uuid()",
+    "date": "{} + 1",
+    "timestamp with time zone": "{} + interval '1 day'",
+    "ARRAY": "{}[2:]",
+}
+ROWS_TRIED: Final = 4  # of each column, from all over the table
+# Columns that no other row of the database bears out. Those of entitlements and commands stand on Kafka too, where fsck looks
+# if it can; when two persons proposed and decided, nobody else wrote down.
+BORNE_OUT_ELSEWHERE: Final = {
+    "entitlement.origin",
+    "entitlement.sequence",
+    "entitlement.effective_on",
+    "command.message",
+    "correction.proposed_at",
+    "correction_decision.decided_at",
+}
+
+
+@pytest.mark.parametrize("table", APPEND_ONLY)
+async def test_no_column_of_the_journal_can_be_changed_unseen(
+    superuser: asyncpg.Connection[asyncpg.Record], table: str
+) -> None:
+    columns = await superuser.fetch(
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'ledger' AND table_name = $1",
+        table,
+    )
+    unseen = set()
+    for column, data_type in columns:
+        rows = await superuser.fetch(f"SELECT ctid::text FROM ledger.{table} WHERE {column} IS NOT NULL ORDER BY ctid")
+        for row in rows[:: len(rows) // ROWS_TRIED + 1]:
+            transaction = superuser.transaction()
+            await transaction.start()
+            try:
+                other = OTHER[data_type].format(column)
+                await damage(superuser, f"UPDATE ledger.{table} SET {column} = {other} WHERE ctid = '{row['ctid']}'")
+                if not await deviations_on(superuser):
+                    unseen.add(f"{table}.{column}")
+            except asyncpg.IntegrityConstraintViolationError:
+                pass  # the database itself does not take it, not even from a superuser
+            finally:
+                await transaction.rollback()
+    assert unseen <= BORNE_OUT_ELSEWHERE | {"x"}
