@@ -29,8 +29,8 @@ class _Level:
     hashes: list[bytes]
 
 
-class _TileCheck:
-    """Computes all tiles from the hashes of leaves, and compares each with the published one."""
+class TileCheck:
+    """Computes all tiles from the hashes of one level, and compares each from `first_level` on with the published one."""
 
     def __init__(self, source: Source, first_level: int) -> None:
         self._source = source
@@ -39,7 +39,7 @@ class _TileCheck:
 
     def take(self, hash_of_subtree: bytes, level: int = 0) -> None:
         """The next hash of a level."""
-        if level == len(self._levels):
+        while level >= len(self._levels):
             self._levels.append(_Level(0, []))
         tile = self._levels[level]
         tile.hashes.append(hash_of_subtree)
@@ -71,7 +71,7 @@ def verify_log(source: Source, checkpoint: Checkpoint, older: Checkpoint | None,
         _require_not_smaller(older, checkpoint)
     audit = Audit() if entries else None
     # Without leaves the lowest tiles are what everything else is computed from.
-    tiles, tree = _TileCheck(source, 0 if entries else 1), GrowingTree()
+    tiles, tree = TileCheck(source, 0 if entries else 1), GrowingTree()
     for hash_of_leaf in _leaf_hashes(source, checkpoint.tree_size, audit):
         if older is not None and tree.size == older.tree_size:
             _require_root(older, tree)

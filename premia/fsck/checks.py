@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from premia.fsck.deviation import Checked, Deviation
 from premia.fsck.guards import check_guards
@@ -13,8 +14,9 @@ from premia.fsck.ledger.lots import check_lots
 from premia.fsck.ledger.outbox import check_outbox
 from premia.fsck.ledger.reservations import check_reservations
 from premia.fsck.ledger.told import check_told
+from premia.fsck.ledger.tree import SealedLog
 from premia.fsck.payout.money import check_money
-from premia.fsck.payout.statements import check_statements
+from premia.fsck.payout.statements import check_documents, check_statements
 from premia.fsck.payout.view import check_view
 from premia.fsck.streams import Connection
 
@@ -26,15 +28,29 @@ class Check(NamedTuple):
     run: Callable[[Connection, Checked], AsyncIterator[Deviation]]
 
 
-CHECKS: Final = (
-    Check("guards of the tables that only grow", check_guards),
-    Check("journal, accounts and balances", check_journal),
-    Check("lots, replayed from their entitlements", check_lots),
-    Check("reservations", check_reservations),
-    Check("corrections", check_corrections),
-    Check("outbox", check_outbox),
-    Check("answers", check_told),
-    Check("payout's view of the journal", check_view),
-    Check("orders and bookings", check_money),
-    Check("statements", check_statements),
-)
+def checks_of(log: SealedLog, documents: Path | None) -> tuple[Check, ...]:
+    """The checks, with what lies outside of the database: the published log, and the folder of documents if there is one."""
+
+    def journal(conn: Connection, checked: Checked) -> AsyncIterator[Deviation]:
+        return check_journal(conn, checked, log)
+
+    checks = (
+        Check("guards of the tables that only grow", check_guards),
+        Check("journal, accounts and balances", journal),
+        Check("lots, replayed from their entitlements", check_lots),
+        Check("reservations", check_reservations),
+        Check("corrections", check_corrections),
+        Check("outbox", check_outbox),
+        Check("answers", check_told),
+        Check("payout's view of the journal", check_view),
+        Check("orders and bookings", check_money),
+        Check("statements", check_statements),
+    )
+    if documents is None:
+        return checks
+    folder = documents
+
+    def files(conn: Connection, checked: Checked) -> AsyncIterator[Deviation]:
+        return check_documents(conn, checked, folder)
+
+    return (*checks, Check("documents", files))

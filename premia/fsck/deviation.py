@@ -26,6 +26,10 @@ class DeviationCode(StrEnum):
     LEAF_NOT_ITS_CAUSE = "LEAF_NOT_ITS_CAUSE"
     LEAF_WITHOUT_CAUSE = "LEAF_WITHOUT_CAUSE"
     LEAF_OUT_OF_TIME = "LEAF_OUT_OF_TIME"
+    LEAF_SEALED_OTHERWISE = "LEAF_SEALED_OTHERWISE"
+    LOG_FILE_WRONG = "LOG_FILE_WRONG"
+    CHECKPOINT_WRONG = "CHECKPOINT_WRONG"
+    JOURNAL_BEHIND_LOG = "JOURNAL_BEHIND_LOG"
     NONCE_INVALID = "NONCE_INVALID"
     TRANSACTION_ID_WRONG = "TRANSACTION_ID_WRONG"
     PART_MISSING = "PART_MISSING"
@@ -104,6 +108,10 @@ MEANINGS: Final[dict[DeviationCode, Meaning]] = {
     _C.LEAF_NOT_ITS_CAUSE: Meaning(3, "a leaf tells its cause otherwise than the entitlement or command that is stored"),
     _C.LEAF_WITHOUT_CAUSE: Meaning(4, "no entitlement and no command caused this leaf"),
     _C.LEAF_OUT_OF_TIME: Meaning(7, "a leaf was recorded before the one before it"),
+    _C.LEAF_SEALED_OTHERWISE: Meaning(7, "a leaf is not the one that was sealed"),
+    _C.LOG_FILE_WRONG: Meaning(7, "a file of the log is missing, or does not follow from the ones below it"),
+    _C.CHECKPOINT_WRONG: Meaning(7, "a checkpoint's root is not that of the journal's first leaves"),
+    _C.JOURNAL_BEHIND_LOG: Meaning(7, "a checkpoint stands for more leaves than the journal has"),
     _C.NONCE_INVALID: Meaning(7, "a leaf has no nonce of 128 bits, so its hash could be guessed"),
     _C.TRANSACTION_ID_WRONG: Meaning(7, "a transaction's id does not derive from its cause, subject and part"),
     _C.PART_MISSING: Meaning(7, "the parts of a transaction do not follow one another"),
@@ -191,11 +199,13 @@ class Deviation:
 class Checked:
     """How much was looked at, by name: a check that looked at nothing must not look like one that found nothing.
 
-    `not_checked`: what could not be looked at, and why. `advance` is told now and then how much was counted since.
+    `not_checked`: what could not be looked at, and why. `root`: of the tree over all leaves, in hex. `advance` is told now and
+    then how much was counted since.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     not_checked: dict[str, str] = field(default_factory=dict)
+    root: str | None = None
     advance: Callable[[int], None] | None = None
     _untold: int = 0
 

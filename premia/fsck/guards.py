@@ -22,7 +22,7 @@ APPEND_ONLY: Final[dict[str, tuple[str, ...]]] = {
     "payout": (
         "ledger_transaction", "posting", "ledger_command", "command_outcome", "registry_event", "account_event", "cycle_event",
         "cycle_result", "order_part", "order_item", "order_event", "bank_message", "quarantined_file", "payment_status",
-        "booking", "statement", "statement_balance", "outbox",
+        "booking", "statement", "statement_balance", "outbox", "booking_clearing",
     ),
 }  # fmt: skip
 TABLES: Final = tuple(f"{schema}.{table}" for schema, tables in APPEND_ONLY.items() for table in tables)

@@ -25,6 +25,7 @@ from services.payout.errors import QuarantineCode, RefusalCode, VoidReason
 from services.premium_calculator import errors as calculator
 from tests.integration.ledger.damages import DAMAGES as LEDGER_DAMAGES
 from tests.integration.payout.test_fsck_damage import DAMAGES as PAYOUT_DAMAGES
+from tests.unit.fsck.test_tree import DAMAGES as LOG_DAMAGES
 from verifier.deviation import DeviationCode
 
 UNKNOWN_ACTOR = "UNKNOWN_ACTOR"  # every service answers it, to whom no token belongs
@@ -70,7 +71,12 @@ def test_deviations_mean_on_the_errors_page_what_fsck_says() -> None:
 
 
 def test_every_deviation_that_fsck_knows_is_seeded_in_a_test_and_found() -> None:
-    seeded = {code for damages in (LEDGER_DAMAGES, PAYOUT_DAMAGES) for _, expected in damages.values() for code in expected}
+    seeded = {
+        code
+        for damages in (LEDGER_DAMAGES, LOG_DAMAGES, PAYOUT_DAMAGES)
+        for _, expected in damages.values()
+        for code in expected
+    }
     assert seeded == {code.value for code in MEANINGS}
 
 

@@ -21,6 +21,7 @@ from premia.fsck.ledger.leaf import Leaf, check_leaf, read_leaf
 from premia.fsck.ledger.subjects import Subjects, check_subjects
 from premia.fsck.ledger.suspense import Suspense, check_suspense
 from premia.fsck.ledger.transaction import Transaction, check_transaction
+from premia.fsck.ledger.tree import SealedLog, Tree
 from premia.fsck.streams import Connection, Row, Stream, open_stream
 
 LEAF_PAGE_ROWS: Final = 1_000  # leaves have 2 KB on average and 60 KB at most: 2 MB in memory, 60 MB at worst.
@@ -48,6 +49,7 @@ class _Walk:
     causes: Causes
     transfers: Stream
     checked: Checked
+    tree: Tree
     subjects: Subjects = field(default_factory=Subjects)
     suspense: Suspense = field(default_factory=Suspense)
     next_leaf: int = 0
@@ -57,19 +59,25 @@ class _Walk:
     last_part: Row | None = None
 
 
-async def check_journal(conn: Connection, checked: Checked) -> AsyncIterator[Deviation]:
-    """Yield what is wrong with leaves, transfers, causes, subjects, balances and the log head."""
+async def check_journal(conn: Connection, checked: Checked, log: SealedLog) -> AsyncIterator[Deviation]:
+    """Yield what is wrong with leaves, transfers, causes, subjects, balances, the log head and what was sealed."""
     accounts = await read_accounts(conn, checked)
     transfers = await open_stream(conn, TRANSFERS, page_rows=TRANSFER_PAGE_ROWS)
-    walk = _Walk(accounts, await open_causes(conn), transfers, checked)
+    walk = _Walk(accounts, await open_causes(conn), transfers, checked, Tree(log))
     leaves = await open_stream(conn, LEAVES, page_rows=LEAF_PAGE_ROWS)
     while (row := leaves.row) is not None:
         checked.add("leaves")
         for deviation in await _leaf(walk, row):
             yield deviation
         await leaves.advance()
-    for deviation in [*_end_of_parts(walk, None), *await _transfers_before(walk, None), *await walk.causes.rest()]:
+    for deviation in [
+        *_end_of_parts(walk, None),
+        *await _transfers_before(walk, None),
+        *await walk.causes.rest(),
+        *walk.tree.end(),
+    ]:
         yield deviation
+    checked.root = walk.tree.root()
     async for deviation in check_balances(conn, accounts):
         yield deviation
     async for deviation in check_subjects(conn, walk.subjects):
@@ -90,6 +98,7 @@ async def _leaf(walk: _Walk, row: Row) -> list[Deviation]:
         expected = f"{walk.recorded_at} or later"
         found.append(Deviation(DeviationCode.LEAF_OUT_OF_TIME, f"leaf {index}", expected, f"{row['recorded_at']}"))
     walk.recorded_at = row["recorded_at"]
+    found += walk.tree.append(row["leaf"])
     found += _end_of_parts(walk, row)
     stored = await _transfers_of(walk, index, found)
     cause = await walk.causes.of_leaf(index, found)

@@ -64,17 +64,28 @@ COMPARISONS: Final = (
         DeviationCode.VIEW_POSTING_WRONG,
         """
         , journal AS (
-            SELECT leaf_index, scheme_id, payer_id, role, currency, sum(amount) AS amount
+            SELECT leaf_index, scheme_id, payer_id, coalesce(role, '') AS role, currency, sum(amount) AS amount
             FROM owed JOIN payout.ledger_transaction AS t USING (leaf_index, subject_kind, subject_id)
-            WHERE t.kind = 'premium' GROUP BY leaf_index, scheme_id, payer_id, role, currency),
+            WHERE owed.purpose = 'payable' AND t.kind IN ('premium', 'opened', 'corrected', 'exchanged')
+            GROUP BY leaf_index, scheme_id, payer_id, role, currency),
         kept AS (
-            SELECT leaf_index, scheme_id, payer_id, role, currency, sum(amount_minor) AS amount
+            SELECT leaf_index, scheme_id, payer_id, coalesce(role, '') AS role, currency, sum(amount_minor) AS amount
             FROM payout.open_item GROUP BY leaf_index, scheme_id, payer_id, role, currency)
-        SELECT concat('open item of leaf ', leaf_index, ': ', concat_ws(', ', role, currency, scheme_id, payer_id)) AS place,
+        SELECT concat('open item of leaf ', leaf_index, ': ',
+                concat_ws(', ', nullif(role, ''), currency, scheme_id, payer_id)) AS place,
             coalesce(journal.amount, 0)::text AS expected, coalesce(kept.amount, 0)::text AS found
         FROM journal FULL JOIN kept USING (leaf_index, scheme_id, payer_id, role, currency)
         WHERE coalesce(journal.amount, 0) <> coalesce(kept.amount, 0) ORDER BY leaf_index, 1""",
         _OWED,
+    ),
+    Comparison(
+        DeviationCode.VIEW_POSTING_WRONG,
+        """
+        SELECT 'cleared of booking ' || s.booking_key AS place, (s.amount - s.open_amount)::text AS expected,
+            coalesce(sum(c.amount_minor), 0)::text AS found
+        FROM ledger.suspense AS s LEFT JOIN payout.booking_clearing AS c USING (booking_key)
+        WHERE (SELECT tree_size FROM payout.ledger_view) = (SELECT tree_size FROM ledger.log_head)
+        GROUP BY s.booking_key HAVING s.amount - s.open_amount <> coalesce(sum(c.amount_minor), 0) ORDER BY 1""",
     ),
     Comparison(
         DeviationCode.COMMAND_NOT_AS_SENT,

@@ -62,20 +62,16 @@ class LedgerApi:
             return Answer(answer.status, json.loads(content) if content else None, answer.headers)
 
 
-def roles_of_registry() -> ActorRoles:
-    """What the actors of ROLES may do."""
-    actors = [{"id": actor, "name": actor.title(), "roles": granted} for actor, granted in ROLES.items()]
-    roles = ActorRoles()
-    roles.use(registry_snapshot(Programme.model_validate({"id": "sample", "name": "Muestra", "actors": actors}), {}, {}))
-    return roles
-
-
 @asynccontextmanager
 async def running_api(ledger: Ledger, folder: Path, *, knows_registry: bool = True) -> AsyncIterator[LedgerApi]:
     """The API of this ledger, for all actors of ROLES."""
     tokens = folder / "tokens.json"
     tokens.write_text(json.dumps({actor: hashlib.sha256(f"token-of-{actor}".encode()).hexdigest() for actor in ROLES}))
-    roles = roles_of_registry() if knows_registry else ActorRoles()
+    roles = ActorRoles()
+    if knows_registry:
+        actors = [{"id": actor, "name": actor.title(), "roles": granted} for actor, granted in ROLES.items()]
+        programme = Programme.model_validate({"id": "sample", "name": "Muestra", "actors": actors})
+        roles.use(registry_snapshot(programme, {}, {}))
     pool = await open_pool(ledger.environment["PREMIA_LEDGER_DATABASE_URL"])
     async with aiohttp.ClientSession() as session:
         api = LedgerApi("", session)

@@ -15,8 +15,9 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from premia.commands.migrate import bring_up_to_date
-from premia.fsck.checks import CHECKS
+from premia.fsck.checks import checks_of
 from premia.fsck.deviation import Checked, Deviation
+from premia.fsck.ledger.tree import SealedLog
 from premia.local.ports import choose_ports
 from premia.local.stack import LocalStack
 from schemas.ledger_transaction import LedgerTransaction
@@ -121,10 +122,12 @@ class Ledger:
         await damage_database(self.environment["DATABASE_URL"], *statements)
 
 
-async def deviations_on(conn: asyncpg.Connection[asyncpg.Record]) -> list[Deviation]:
+async def deviations_on(
+    conn: asyncpg.Connection[asyncpg.Record], log: SealedLog | None = None, documents: Path | None = None
+) -> list[Deviation]:
     """What fsck finds in the transaction that is open on a connection."""
     checked = Checked()
-    return [found for check in CHECKS async for found in check.run(conn, checked)]
+    return [found for check in checks_of(log or SealedLog(), documents) async for found in check.run(conn, checked)]
 
 
 @pytest.fixture(scope="module")

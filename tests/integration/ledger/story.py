@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from schemas.ledger_correction import CorrectionProposal
-from services.ledger.use_cases.approve_correction import approve_correction
-from services.ledger.use_cases.post_batch import BatchResult
-from services.ledger.use_cases.propose_correction import Proposed, propose_correction
-from tests.integration.ledger.api import roles_of_registry
 from tests.integration.ledger.conftest import APPEND_ONLY, Ledger
+from tests.integration.ledger.decisions import decided
 from tests.integration.ledger.records import clear, command, entitlement, reserve, settle, suspend, uuid_of
 
 ORG: Final = ("org", "ORG-1")
@@ -84,24 +79,13 @@ async def fill(ledger: Ledger) -> None:
     )
     exchanged = (await ledger.leaves())[-1]
     line = {"purpose": "receivable", "unit": "USD", "side": "debit", "amount": "1.00"}
-    await decided(ledger, "opening", kind="open", subject={"kind": "payer", "id": "PAY-1"}, lines=[line])
-    await decided(ledger, "taken back", kind="correct", subject=SUBJECT, reverses=str(exchanged.transaction_id))
+    for name, members in {
+        "opening": {"kind": "open", "subject": {"kind": "payer", "id": "PAY-1"}, "lines": [line]},
+        "taken back": {"kind": "correct", "subject": SUBJECT, "reverses": str(exchanged.transaction_id)},
+    }.items():
+        reason = {"code": "WRONG_PAYER", "text": "El pago era de otra entidad."}
+        content = {"correction_id": str(uuid_of(name)), "effective_on": "2025-03-31", "reason": reason, **members}
+        async with ledger.conn.transaction():
+            assert (await decided(ledger.conn, content)).code == "POSTED"
     for table in APPEND_ONLY:
         assert await ledger.conn.fetchval(f"SELECT count(*) FROM ledger.{table}") > 0, table
-
-
-async def decided(ledger: Ledger, name: str, **members: Any) -> None:
-    """Have ana propose and bruno approve."""
-    content = {
-        "correction_id": str(uuid_of(name)),
-        "effective_on": "2025-03-31",
-        "reason": {"code": "WRONG_PAYER", "text": "El pago era de otra entidad."},
-        **members,
-    }
-    roles, now = roles_of_registry(), datetime(2025, 4, 1, tzinfo=UTC)
-    proposal = CorrectionProposal.model_validate(content)
-    async with ledger.conn.transaction():
-        proposed = await propose_correction(ledger.conn, proposal, actor="ana", roles=roles, now=now)
-        assert isinstance(proposed, Proposed), proposed
-        approved = await approve_correction(ledger.conn, proposal.correction_id, actor="bruno", roles=roles, now=now)
-        assert isinstance(approved, BatchResult), approved

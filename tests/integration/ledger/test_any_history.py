@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from schemas.fixed_point import fixed_text
 from schemas.identity import derived_id
-from schemas.ledger_correction import CorrectionProposal
 from schemas.topics import ENTITLEMENTS, SALE_OUTCOMES
-from services.ledger.adapters.correction_command import command_of
-from services.ledger.use_cases.post_batch import post_batch, post_command
+from services.ledger.use_cases.post_batch import post_batch
 from tests.integration.ledger.conftest import Ledger
+from tests.integration.ledger.decisions import decided
 from tests.integration.ledger.records import clear, command, entitlement, suspend, uuid_of
 from tests.integration.ledger.reference import Reference
 from tests.soak import examples
@@ -211,8 +210,7 @@ async def _post(ledger: Ledger, step: Step, reference: Reference) -> None:
         known = reference.posted.get(step["reverses"])
         subject = step["subject"] if known is None else known.subject
         transaction_id = derived_id("transaction", step["reverses"], subject["kind"], subject["id"], "1")
-    proposal = CorrectionProposal.model_validate(step | {"reverses": transaction_id})
-    await post_command(ledger.conn, command_of(proposal, proposed_by="ana", approved_by="bruno"))
+    await decided(ledger.conn, step | {"reverses": transaction_id})
 
 
 async def _last_told(ledger: Ledger) -> dict[str, str]:

@@ -45,7 +45,7 @@ async def test_as_json_every_line_has_the_same_members_and_the_last_one_says_wha
         "expected": "1000 debit, 2000 credit",
         "found": "1001 debit, 2000 credit",
     }
-    assert summary.keys() == {"type", "deviations", "checked", "not_checked"}
+    assert summary.keys() == {"type", "deviations", "root", "checked", "not_checked"}
     assert (summary["type"], summary["deviations"]) == ("summary", 2)
     assert summary["checked"]["leaves"] == 31
 
