@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Final
 
-BENCHMARKS: Final = ("engine", "worker", "latency", "rebalance", "ledger", "ledger_peers", "ledger_growth", "demo")
+BENCHMARKS: Final = ("engine", "worker", "latency", "rebalance", "ledger", "ledger_peers", "ledger_growth", "verify", "demo")
 
 
 def main() -> None:

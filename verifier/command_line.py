@@ -116,7 +116,7 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="VKEY",
-        help="the log's verifier key, or a file that holds it; repeatable",
+        help="the log's verifier key, or a file of them; repeatable",
     )
     command.add_argument("--witness", action="append", default=[], metavar="VKEY", help="a witness's verifier key; repeatable")
     command.add_argument(
@@ -126,23 +126,28 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 
 
 def _keys(asked: argparse.Namespace) -> TrustedKeys:
-    witnesses = tuple(dict.fromkeys(_key(text, WITNESS_KIND) for text in asked.witness))
+    log, witnesses = _keys_of(asked.key, LOG_KIND), _keys_of(asked.witness, WITNESS_KIND)
     if not 0 <= asked.require_witnesses <= len(witnesses):
         raise WrongUseError(
             f"--require-witnesses {asked.require_witnesses} needs as many different --witness, {len(witnesses)} are given"
         )
-    return TrustedKeys(tuple(dict.fromkeys(_key(text, LOG_KIND) for text in asked.key)), witnesses, asked.require_witnesses)
+    return TrustedKeys(log, witnesses, asked.require_witnesses)
 
 
-def _key(text: str, kind: int) -> VerifierKey:
-    named = text
-    try:
-        if text.count("+") < 2:
-            named = f"{text}:"
-            text = _read(Path(text), KEY_FILE_BYTES_MAX).decode("utf-8")
-        return read_verifier_key(text, kind)
-    except (KeyTextError, UnicodeDecodeError) as error:
-        raise WrongUseError(f"{named} {error}") from error
+def _keys_of(texts: Sequence[str], kind: int) -> tuple[VerifierKey, ...]:
+    """Keys, each once, from texts that are verifier keys or name files with one on each line."""
+    keys: dict[VerifierKey, None] = {}
+    for text in texts:
+        is_key = text.count("+") >= 2
+        try:
+            lines = [text] if is_key else _read(Path(text), KEY_FILE_BYTES_MAX).decode("utf-8").split("\n")
+            found = [read_verifier_key(line, kind) for line in lines if line.strip() or is_key]
+        except (KeyTextError, UnicodeDecodeError) as error:
+            raise WrongUseError(f"{text}: {error}") from error
+        if not found:
+            raise WrongUseError(f"{text}: holds no verifier key")
+        keys.update(dict.fromkeys(found))
+    return tuple(keys)
 
 
 # --- checks -----------------------------------------------------------------------------------------------------------

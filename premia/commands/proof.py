@@ -33,11 +33,14 @@ def proof() -> None:
 
 
 @proof.command()
-@click.argument("name", metavar="ID|[ORGANIZATION/]NUMBER")
+@click.argument("name", metavar="ORGANIZATION[/NUMBER]|NUMBER|ID")
 @saved_to
 @from_log
 def statement(name: str, file: Path, log: str | None) -> None:
-    """Save the bundle of a statement: all leaves of its payee up to its record, and the statement before it."""
+    """Save the bundle of a statement: all leaves of its payee up to its record, and the statement before it.
+
+    An organization's id alone means its newest statement.
+    """
     _save("statement", name, file, log)
 
 
@@ -81,10 +84,11 @@ def _save(kind: TracedKind, name: str, file: Path, log: str | None) -> None:
 async def _evidence(kind: TracedKind, name: str) -> tuple[Evidence, list[bytes | None]]:
     from premia.database import reader  # noqa: PLC0415
     from premia.proof.evidence import evidence_of  # noqa: PLC0415
-    from premia.trace.subject import the_traced  # noqa: PLC0415
+    from premia.trace.subject import newest_statement, the_traced  # noqa: PLC0415
 
     async with reader() as conn:
-        evidence = await evidence_of(conn, await the_traced(conn, name, kind))
+        newest = await newest_statement(conn, name) if kind == "statement" else None
+        evidence = await evidence_of(conn, newest or await the_traced(conn, name, kind))
     hashes = (evidence.statement_sha256, evidence.previous_sha256)
     if not any(hashes):
         return evidence, [None, None]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from premia.demo.facts import Facts
+from premia.local.environment import LOG_VERIFIER_FILE
 from premia.local.invocation import premia_command, shown_path
 
 LABEL_CHARS: Final = 24
@@ -63,6 +64,11 @@ def next_steps(data_dir: Path, *, runs: bool) -> list[str]:
         ("one lot: provisional, final, corrected", f"{command} lot REF-CH-01/PE-2025-000123"),
         ("one cooperative: earned, paid, lot by lot", f"{command} organization ORG-PE-012"),
         ("its newest statement, as PDF and JSON", f"{command} statements show ORG-PE-012 --save ."),
+        ("what proves it, in one file", f"{command} proof statement ORG-PE-012 --save ./ORG-PE-012.proof.json"),
+        (
+            "and the proof, checked with nothing but the log's key",
+            f"{command} verify statement ./ORG-PE-012.proof.json --key {shown_path(data_dir / LOG_VERIFIER_FILE)}",
+        ),
         ("one rejection: a fraction where permille is due", f"{command} dlq list --code FINENESS_OUT_OF_RANGE"),
         ("recompute every balance from the journal", f"{command} fsck"),
         ("publish a lot of your own", f"{command} publish samples/first-lot.json"),

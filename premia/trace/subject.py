@@ -29,6 +29,9 @@ STATEMENT: Final = """
 NUMBERED: Final = """
     SELECT statement_id, subject_id, number, period_from, period_to FROM payout.statement
     WHERE number = $1 AND ($2::text IS NULL OR subject_id = $2) ORDER BY subject_id"""
+NEWEST: Final = """
+    SELECT statement_id, subject_id, number, period_from, period_to FROM payout.statement
+    WHERE subject_id = $1 ORDER BY number DESC LIMIT 1"""
 NUMBER_DIGITS_MAX: Final = 9  # what an integer column holds for certain; nobody has a billion statements.
 
 
@@ -91,6 +94,12 @@ async def the_traced(conn: Connection, name: str, kind: TracedKind | None = None
     if len(found) > 1:
         raise UnknownName(f"{name} may be {', '.join(map(str, found))}: name one of them")
     return found[0]
+
+
+async def newest_statement(conn: Connection, organization_id: str) -> IssuedStatement | None:
+    """The newest statement of an organization or fund, if it has any."""
+    row = await conn.fetchrow(NEWEST, organization_id)
+    return None if row is None else _issued(row)
 
 
 async def traced(conn: Connection, name: str) -> list[Traced]:

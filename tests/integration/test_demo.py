@@ -85,10 +85,12 @@ def test_every_command_that_is_printed_works_as_it_is_printed(printed: str, data
     assert len(commands) >= 8
     save_here = data_dir.parent
     for command in commands:
-        done = run_shell(command.replace("--save .", f"--save {save_here}"), data_dir)
+        done = run_shell(command.replace("./", f"{save_here}/").replace("--save .", f"--save {save_here}"), data_dir)
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         if " lot REF-CH-01/PE-2025-000123" in command:
             assert "1498.08 USD" in done.stdout
+        if " verify statement" in command:
+            assert "Nothing deviates." in done.stdout
         if " dlq list" in command:
             assert "0.8444 looks like a fraction" in done.stdout
     assert list(save_here.glob("ORG-PE-012-*.pdf"))

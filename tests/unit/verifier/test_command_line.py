@@ -19,6 +19,7 @@ from pypdf import PdfWriter
 import verifier
 from premia.__main__ import main as premia
 from premia.statement_pdf import read_statement_pdf
+from schemas.note_signing import NoteKind, new_note_key
 from services.payout.statement.render_pdf import StatementRenderer
 from tests.ledger_story import canonical
 from tests.log_files import checkpoint, consistency_proof, write_log
@@ -118,6 +119,17 @@ def test_json_has_the_same_sentences(folder: Path) -> None:
     assert set(told) == {"about", "deviation", "not_proven", "proven"}
     assert told["deviation"] is None
     assert len(told["proven"]) > 5
+
+
+def test_a_file_of_keys_may_hold_the_old_one_and_the_new_one(folder: Path) -> None:
+    new = new_note_key(LOG.name, NoteKind.LOG)
+    (folder / "key").write_text(f"{new.verifier_key()}\n{LOG.verifier_key()}\n\n", encoding="utf-8")
+    assert run(folder, "checkpoint", "log/checkpoint")[0] == 0
+    (folder / "key").write_text(f"{new.verifier_key()}\n", encoding="utf-8")
+    code, out, _ = run(folder, "checkpoint", "log/checkpoint")
+    assert (code, out.partition(" at ")[0]) == (1, "DEVIATION KEY_UNKNOWN")
+    (folder / "key").write_text("\n", encoding="utf-8")
+    assert run(folder, "checkpoint", "log/checkpoint") == (2, "", "key: holds no verifier key\n")
 
 
 def test_a_deviation_is_named_once_with_exit_code_1(folder: Path) -> None:
