@@ -13,6 +13,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -197,23 +198,30 @@ def _check_checkpoint(asked: argparse.Namespace) -> Findings:
     if not asked.log and not asked.proof:
         raise WrongUseError("--extends needs --log or --proof")
     old = _older(asked.extends, keys)
-    proof = _read_proof(asked.proof) if asked.proof else _proof_from_tiles(source_of(asked.log), old, checkpoint)
+    if asked.proof:
+        proof = _read_proof(asked.proof)
+    else:
+        with closing(source_of(asked.log)) as source:
+            proof = _proof_from_tiles(source, old, checkpoint)
     require_extension(old, checkpoint, proof, str(asked.file))
     found.proven.append(_extends(old))
     return found
 
 
 def _check_log(asked: argparse.Namespace) -> Findings:
-    keys, source = _keys(asked), source_of(asked.log)
-    content = (
-        _read(asked.checkpoint, CHECKPOINT_BYTES_MAX) if asked.checkpoint else source.read("checkpoint", CHECKPOINT_BYTES_MAX)
-    )
-    if content is None:
-        raise Deviation(DeviationCode.TILE_MISSING, "checkpoint", f"{asked.log} has none")
-    checkpoint = open_checkpoint(content, keys, "the checkpoint")
+    keys = _keys(asked)
     older = None if asked.older is None else _older(asked.older, keys)
-    entries = asked.require_entries or checkpoint.tree_size == 0 or has_entries(source, checkpoint.tree_size)
-    audit = verify_log(source, checkpoint, older, entries=entries)
+    with closing(source_of(asked.log)) as source:
+        content = (
+            source.read("checkpoint", CHECKPOINT_BYTES_MAX)
+            if asked.checkpoint is None
+            else _read(asked.checkpoint, CHECKPOINT_BYTES_MAX)
+        )
+        if content is None:
+            raise Deviation(DeviationCode.TILE_MISSING, "checkpoint", f"{asked.log} has none")
+        checkpoint = open_checkpoint(content, keys, "the checkpoint")
+        entries = asked.require_entries or checkpoint.tree_size == 0 or has_entries(source, checkpoint.tree_size)
+        audit = verify_log(source, checkpoint, older, entries=entries)
     found = Findings(f"Log {checkpoint.origin} at {asked.log}", checkpoint.words(), checkpoint.open_words())
     found.proven.append("Every hash tile is what lies below it, and all together they make the root that was signed.")
     if audit is None:

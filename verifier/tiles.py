@@ -46,6 +46,9 @@ class Source(Protocol):
     def read(self, path: str, bytes_max: int) -> bytes | None:
         """A file, or None if it is not there or not for us. Raises UnreachableError, or Deviation for one that is too large."""
 
+    def close(self) -> None:
+        """Nothing more will be read."""
+
 
 class Folder:
     """A log's files in a folder."""
@@ -64,6 +67,9 @@ class Folder:
             raise UnreachableError(f"{self._folder / path} cannot be read: {error.strerror}") from error
         return _limited(content, bytes_max, path)
 
+    def close(self) -> None:
+        """See Source."""
+
 
 class Server:
     """A log's files on a web server. `token` is sent as a bearer token; entries need one, hashes do not."""
@@ -80,7 +86,7 @@ class Server:
         self._headers = {"Accept-Encoding": "gzip, identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
 
     def close(self) -> None:
-        """End the connection; another read would open it again."""
+        """See Source."""
         self._connection.close()
 
     def read(self, path: str, bytes_max: int) -> bytes | None:

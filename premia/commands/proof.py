@@ -7,6 +7,7 @@ Refuses: what is not there or not on record yet, and a log that does not answer,
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -67,10 +68,9 @@ def _save(kind: TracedKind, name: str, file: Path, log: str | None) -> None:
 
     if file.exists():
         raise click.UsageError(f"{file} is there already: take another name")
-    source = _source(log)
-    evidence, documents = run(_evidence(kind, name))
-    statement, previous = documents
-    content = assemble(evidence, source, statement=statement, previous_statement=previous)
+    with closing(_source(log)) as source:
+        evidence, (statement, previous) = run(_evidence(kind, name))
+        content = assemble(evidence, source, statement=statement, previous_statement=previous)
     try:
         file.write_bytes(content)
     except OSError as error:

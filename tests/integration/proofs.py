@@ -18,6 +18,7 @@ from premia.proof.evidence import evidence_of
 from premia.trace.subject import IssuedStatement, Lot, Payout, Traced
 from schemas.note_signing import NoteKind, new_note_key
 from tests.log_files import checkpoint, write_log
+from verifier.audit import Audit
 from verifier.bundle import open_bundle
 from verifier.checkpoint import TrustedKeys, open_checkpoint
 from verifier.findings import Findings
@@ -50,6 +51,14 @@ async def prove_all(conn: asyncpg.Connection, folder: Path, document: Callable[[
         CHECKS[thing.kind](open_bundle(bundle, KEYS, thing.kind))
         proven[thing.kind] += 1
     return proven
+
+
+async def audit_journal(conn: asyncpg.Connection) -> None:
+    """Have the journal's leaves audited as `premia verify log` does. Raises Deviation."""
+    audit = Audit()
+    for row in await conn.fetch("SELECT leaf FROM ledger.journal ORDER BY leaf_index"):
+        audit.take(bytes(row["leaf"]))
+    assert not audit.repeated_nonces()
 
 
 async def _things(conn: asyncpg.Connection) -> list[Traced]:

@@ -18,6 +18,7 @@ from tests.integration.ledger.conftest import Ledger
 from tests.integration.ledger.decisions import decided
 from tests.integration.ledger.records import clear, command, entitlement, suspend, uuid_of
 from tests.integration.ledger.reference import Reference
+from tests.integration.proofs import audit_journal
 from tests.soak import examples
 
 ORGANIZATIONS = ("ORG-1", "ORG-2")
@@ -186,6 +187,7 @@ async def test_any_history_gives_the_balances_and_outcomes_of_the_reference(
     still_open = {row["booking_key"]: row["open_amount"] for row in await ledger.rows("suspense", "booking_key")}
     assert still_open == {key: booking.still_open for key, booking in reference.suspended.items()}
     assert await ledger.deviations() == []
+    await audit_journal(ledger.conn)
     told = await _last_told(ledger)
     assert {origin: told[origin] for origin in sales} == sales
     outcomes = [value for value in await ledger.values("ledger.transactions.v1") if "code" in value]

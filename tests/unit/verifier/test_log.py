@@ -321,8 +321,11 @@ def test_a_server_that_does_not_answer_is_not_taken_for_a_log_without_files(tmp_
     server = Server(url)
     with pytest.raises(UnreachableError, match="checkpoint"):
         server.read("checkpoint", 100)
-    with served(tmp_path, status=302) as url, pytest.raises(UnreachableError, match="answered 302"):
-        Server(url).read("checkpoint", 100)
+    with served(tmp_path, status=302) as url:
+        server = Server(url)
+        with pytest.raises(UnreachableError, match="answered 302"):
+            server.read("checkpoint", 100)
+        server.close()
 
 
 def test_a_file_that_is_larger_than_any_of_its_kind_is_refused(tmp_path: Path) -> None:
