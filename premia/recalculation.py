@@ -139,7 +139,7 @@ async def past_changes(conn: Connection, servers: str, registry: Registry) -> Pa
     """Compare all lots; in the order of refiner and lot. Raises services.runtime.topic_log.TopicMissingError."""
     heads: dict[Origin, LotHead] = {}
     async for row in conn.cursor(HEADS, registry.version, prefetch=FETCH_ROWS):
-        head = _head(row)
+        head = head_of(row)
         heads[head.origin] = head
     compared = len(heads)
     changes: list[LotChange] = []
@@ -178,7 +178,8 @@ def change_of(head: LotHead, record: SaleRecord, registry: Registry) -> LotChang
     return LotChange(head, calculated.entitlement_id, said, parts_of(entitlement))
 
 
-def _head(row: Record) -> LotHead:
+def head_of(row: Record | Mapping[str, Any]) -> LotHead:
+    """A row of HEADS."""
     entitlement = orjson.loads(row["value"])
     return LotHead(
         row["refiner_id"],

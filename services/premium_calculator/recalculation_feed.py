@@ -58,12 +58,12 @@ class RecalculationFeed:
     async def prepare(self, registry_version: str, lots: Sequence[LotToRecalculate], actor: str) -> Recalculation:
         """Write a recalculation and return it as the log has it. Raises TimeoutError."""
         id_, now = recalculation_id(registry_version, lots), datetime.now(UTC)
+        before = self.known.get(id_)
         parts = parts_of(id_, lots)
         await publish(self._producer, [lots_message(part, now) for part in parts])
         # Apart: the step must never be there before what it completes.
         await self.write(Prepared(recalculation_id=id_, registry_version=registry_version, count=len(lots), actor=actor))
-        await self.until(lambda: self._state(id_) not in {None, State.WITHDRAWN})
-        return self._known(id_)
+        return await self._other_than(before, id_)
 
     async def write(self, step: Step) -> None:
         """Write a step, delivery awaited."""
@@ -71,10 +71,9 @@ class RecalculationFeed:
 
     async def decide(self, step: Step) -> Recalculation:
         """Write a step that ends a state, and return what the log made of it. Raises TimeoutError."""
-        before = self._state(step.recalculation_id)
+        before = self.known.get(step.recalculation_id)
         await self.write(step)
-        await self.until(lambda: self._state(step.recalculation_id) is not before)
-        return self._known(step.recalculation_id)
+        return await self._other_than(before, step.recalculation_id)
 
     async def lots(self, recalculation: Recalculation) -> list[LotToRecalculate]:
         """The lots of a recalculation, read from the log."""
@@ -87,14 +86,11 @@ class RecalculationFeed:
                     lots += part.lots
         return lots
 
-    def _known(self, id_: UUID) -> Recalculation:
+    async def _other_than(self, before: Recalculation | None, id_: UUID) -> Recalculation:
+        await self.until(lambda: self.known.get(id_) is not before)
         found = self.known.get(id_)
         assert found is not None, "a recalculation never goes"
         return found
-
-    def _state(self, id_: UUID) -> State | None:
-        found = self.known.get(id_)
-        return None if found is None else found.state
 
     def _take(self, records: Records) -> None:
         for record in records:

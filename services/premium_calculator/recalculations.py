@@ -67,6 +67,11 @@ class Recalculation:
     refused: int | None = None
     refused_lots: tuple[RefusedLot, ...] = ()
 
+    @property
+    def can_be_prepared_again(self) -> bool:
+        """Whether the same list makes sense again: it was withdrawn, or lots of it were left out when it was published."""
+        return self.state is State.WITHDRAWN or bool(self.refused)
+
 
 @dataclass(frozen=True, slots=True)
 class _Part:
@@ -119,7 +124,7 @@ class Recalculations:
     def _prepare(self, step: Prepared, at: datetime) -> IgnoredBecause | None:
         parts = self._collected.pop(step.recalculation_id, {})
         known = self._known.get(step.recalculation_id)
-        if known is not None and known.state is not State.WITHDRAWN:
+        if known is not None and not known.can_be_prepared_again:
             return IgnoredBecause.OTHER_STATE
         if _lots_in(parts) != step.count:
             return IgnoredBecause.LOTS_MISSING

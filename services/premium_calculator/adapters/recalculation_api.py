@@ -59,7 +59,7 @@ class RecalculationApi:
         lots = sorted(asked.lots, key=lambda lot: (lot.refiner_id, lot.lot_id))
         await self._read()
         known = self.recalculations.known.get(recalculation_id(asked.registry_version, lots))
-        if known is not None and known.state is not State.WITHDRAWN:
+        if known is not None and not known.can_be_prepared_again:
             return json_response(_told(known) | {"created": False})
         made = await _in_time(self.recalculations.prepare(asked.registry_version, lots, request[ACTOR]))
         return json_response(_told(made) | {"created": True}, status=CREATED)

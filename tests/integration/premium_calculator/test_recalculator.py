@@ -245,6 +245,13 @@ async def test_a_registry_that_came_into_force_after_the_approval_stops_the_publ
     assert {lot["code"] for lot in told["refused_lots"]} == {"REGISTRY_CHANGED"}
     assert await calculator.recalculated() == []
 
+    await apply_registry(calculator.brokers, NEW, OLD)
+    await until(lambda: switches_are(calculator.worker, 2), what="the corrected rate is back")
+    status, again = await calculator.prepare(await calculator.lots())
+    assert (status, again["recalculation_id"], again["state"]) == (201, id_, "prepared"), "the same lots, once more"
+    await calculator.decide(id_, "approve", "bruno")
+    assert (await calculator.published(id_))["published"] == LOTS
+
 
 async def test_a_preparation_that_was_torn_is_none_and_can_be_done_again(calculator: Calculator) -> None:
     lots = await calculator.lots()

@@ -154,6 +154,18 @@ def test_what_was_withdrawn_can_be_prepared_again_and_what_was_published_not() -
     assert log.take(published(id_)) is IgnoredBecause.OTHER_STATE
 
 
+def test_what_was_published_without_some_lots_can_be_prepared_again() -> None:
+    log, found = Log(), lots(2)
+    id_ = recalculation_id(VERSION, found)
+    log.prepare(found)
+    log.take(step(Approved, id_, "bruno"))
+    log.take(Published(recalculation_id=id_, published=0, refused=2))
+    assert log.prepare(found) is None
+    again = log.known.get(id_)
+    assert again is not None
+    assert (again.state, again.refused, again.published) == (State.PREPARED, None, None)
+
+
 @pytest.mark.parametrize("kind", [Approved, Withdrawn])
 def test_a_decision_about_what_is_not_there_is_ignored(kind: type[Any]) -> None:
     assert Log().take(step(kind, UUID(int=7), "bruno")) is IgnoredBecause.OTHER_STATE
