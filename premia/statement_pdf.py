@@ -9,6 +9,7 @@ Refuses: WrongUseError for a PDF that cannot be read or that holds no statement.
 from __future__ import annotations
 
 import io
+import zlib
 from typing import Final
 
 from pypdf import PdfReader
@@ -21,7 +22,16 @@ from services.payout.statement.render_pdf import StatementRenderer
 from verifier.command_line import PdfCopy, WrongUseError
 
 # What pypdf raises for PDFs that are damaged in ways that it does not foresee.
-UNREADABLE: Final = (PyPdfError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+UNREADABLE: Final = (
+    PyPdfError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RuntimeError,  # among them too deep a nesting, and what it does not implement
+    TypeError,
+    ValueError,
+    zlib.error,
+)
 
 
 def read_statement_pdf(content: bytes) -> PdfCopy:

@@ -155,7 +155,10 @@ def _keys_of(texts: Sequence[str], kind: int) -> tuple[VerifierKey, ...]:
 
 
 def _check_bundle(asked: argparse.Namespace) -> Findings:
-    bundle = open_bundle(_read(asked.file, BUNDLE_BYTES_MAX), _keys(asked), asked.kind)
+    content = _read(asked.file, BUNDLE_BYTES_MAX)
+    if content.startswith(PDF_BEGINS):
+        raise WrongUseError(f"{asked.file}: is a PDF; give the proof bundle, and a statement's PDF with --copy")
+    bundle = open_bundle(content, _keys(asked), asked.kind)
     found = _BUNDLES[asked.kind](bundle)
     if asked.kind == "statement" and asked.copy is not None:
         _check_copy(asked, canonical_json(bundle.statement), found)

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pypdf import PdfWriter
 
 import verifier
@@ -23,6 +25,7 @@ from schemas.note_signing import NoteKind, new_note_key
 from services.payout.statement.render_pdf import StatementRenderer
 from tests.ledger_story import canonical
 from tests.log_files import checkpoint, consistency_proof, write_log
+from tests.soak import examples
 from tests.unit.payout.statement import example
 from tests.unit.verifier.stories import LOG, WITNESS, two_months
 from verifier.command_line import PdfCopy, WrongUseError, main
@@ -41,6 +44,7 @@ def folder(tmp_path: Path) -> Path:
         "fork": checkpoint([b"x", *LEAVES[1:7]], LOG),
         "key": f"{LOG.verifier_key()}\n",
         "witness": WITNESS.verifier_key(),
+        "statement.pdf": "%PDF-1.7 and so on",
         "proof": "".join(f"{b64encode(one).decode()}\n" for one in consistency_proof(7, LEAVES)),
     }.items():
         (tmp_path / name).write_text(content, encoding="utf-8")
@@ -170,6 +174,7 @@ def test_without_entries_only_hashes_are_checked_and_that_is_said(folder: Path) 
     ("arguments", "reason"),
     [
         (("statement", "missing"), "cannot be read"),
+        (("statement", "statement.pdf"), "give the proof bundle"),
         (("log", "missing"), "is no folder"),
         (("log", "ftp://example.org"), "no http or https address"),
         (("checkpoint", "old", "--extends", "old"), "needs --log or --proof"),
@@ -226,6 +231,9 @@ def test_premia_verify_is_the_same_command(folder: Path) -> None:
     assert "statement" in verify("--help").output
 
 
+PDF = StatementRenderer().render(example.statement()).pdf_bytes
+
+
 def pdf_of_nothing() -> bytes:
     """A PDF that holds one empty page."""
     written = io.BytesIO()
@@ -243,6 +251,22 @@ def test_a_statements_pdf_is_compared_by_what_is_attached_and_by_its_pages() -> 
     for content, reason in ((b"%PDF-1.7\n", "cannot be read"), (pdf_of_nothing(), "has 0 attachments")):
         with pytest.raises(WrongUseError, match=reason):
             read_statement_pdf(content)
+
+
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    damage=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=20),
+    cut=st.booleans(),
+)
+def test_a_damaged_pdf_is_read_or_refused_and_never_more(damage: list[tuple[float, int]], *, cut: bool) -> None:
+    content = bytearray(PDF)
+    for where, byte in damage:
+        content[int(where * len(content))] = byte
+    try:
+        copy = read_statement_pdf(bytes(content[: int(damage[0][0] * len(content))] if cut else content))
+    except WrongUseError:
+        return
+    assert copy.pages_match is not True or bytes(content) == PDF
 
 
 @pytest.mark.parametrize(
