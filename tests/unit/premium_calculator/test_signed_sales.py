@@ -20,6 +20,7 @@ from tests.unit.premium_calculator.programme import encoded, sale, snapshot
 from tests.unit.premium_calculator.test_sale_decision import HEADERS, record
 
 PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+SUCCESSOR = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
 
 
 def demanding(**fields: Any) -> Registry:
@@ -74,6 +75,31 @@ def test_no_field_can_be_changed_after_signing(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("published_at", [b"2025-03-20T23:59:59Z", b"2025-04-01T00:00:00Z", b"2025-03-31T23:00:00-02:00"])
 def test_a_key_counts_on_its_days_only(published_at: bytes) -> None:
     assert refused(signed(sale(), ce_time=published_at), demanding()) == ("SIGNATURE_INVALID", "ce_signature")
+
+
+def test_one_key_follows_another_without_a_gap() -> None:
+    """The new one begins before the old one ends: a key counts at every moment, in between either, afterwards the new one."""
+    old, new = key_of("old", PRIVATE, "2025-01-01", "2025-03-21"), key_of("new", SUCCESSOR, "2025-03-19", None)
+    registry = demanding(signing_keys=[old, new])
+    days = ["2025-03-18", "2025-03-19", "2025-03-20", "2025-03-21"]
+    counts = {
+        name: [counts_on(day, name, private, registry) for day in days]
+        for name, private in (("old", PRIVATE), ("new", SUCCESSOR))
+    }
+    assert counts == {"old": [True, True, True, False], "new": [False, True, True, True]}
+    assert not counts_on("2025-03-20", "new", PRIVATE, registry), "a name alone is no key"
+
+
+def key_of(key_id: str, private: Ed25519PrivateKey, starts_on: str, ends_before: str | None) -> dict[str, Any]:
+    public_key = base64url(private.public_key().public_bytes_raw())
+    return {"key_id": key_id, "public_key": public_key, "from": starts_on, "to": ends_before}
+
+
+def counts_on(day: str, key_id: str, private: Ed25519PrivateKey, registry: Registry) -> bool:
+    fields = sale()
+    signature = signature_of(canonical_json(fields), private, key_id).encode()
+    sent = record(fields, ce_signature=signature, ce_time=f"{day}T12:00:00Z".encode())
+    return isinstance(decide(sent, registry), Calculated)
 
 
 def test_form_comes_before_the_signature_and_everything_else_after_it() -> None:
