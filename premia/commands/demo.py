@@ -64,7 +64,7 @@ def demo(data_dir: Path, *, stops: bool) -> None:
             with PeakMemory(stack.all_pids) as memory:
                 with stopwatch.step("apply the registry"):
                     apply_registry(stack, registry)
-                facts = asyncio.run(run_sample(stack, Sample(registry, sales, accounts, cycles), stopwatch))
+                facts, story = asyncio.run(run_sample(stack, Sample(registry, sales, accounts, cycles), stopwatch))
             if not stays:
                 with stopwatch.step("stop"):
                     stop_stack(stack)
@@ -74,6 +74,7 @@ def demo(data_dir: Path, *, stops: bool) -> None:
                 figures(facts, programme=programme.name, synthetic=programme.synthetic, documents=stack.data_dir / "documents")
             )
             _print(time_table(stopwatch.seconds, stopwatch.elapsed_s(), memory.peak_bytes))
+            _print(story)
             _print(next_steps(stack.data_dir, runs=stays))
             if stays:
                 from premia.local.watch import watch  # noqa: PLC0415

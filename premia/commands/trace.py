@@ -17,6 +17,7 @@ import orjson
 from premia.database import reader
 from premia.trace.event import TraceEvent
 from premia.trace.story import story_of
+from premia.trace.story_lines import story_lines
 from premia.trace.subject import Traced, the_traced
 
 
@@ -34,21 +35,10 @@ def trace(name: str, *, as_json: bool) -> None:
         told = {"about": {"kind": about.kind, **asdict(about)}, "events": [asdict(event) for event in events]}
         click.echo(orjson.dumps(told, default=str))  # asyncpg has a UUID of its own
         return
-    click.echo(f"The story of {about}")
-    day = None
-    for event in events:
-        click.echo(_line(event, shows_day=event.on != day))
-        day = event.on
+    click.echo("\n".join(story_lines(about, events)))
 
 
 async def _read(name: str) -> tuple[Traced, list[TraceEvent]]:
     async with reader() as conn:
         about = await the_traced(conn, name)
         return about, await story_of(conn, about)
-
-
-def _line(event: TraceEvent, *, shows_day: bool) -> str:
-    day = f"\n{event.on}" if shows_day else " " * 10
-    leaf = "" if event.leaf_index is None else f"leaf {event.leaf_index}"
-    subject = f"{event.subject} " if event.subject else ""
-    return f"{day}  {event.what:<12} {leaf:<12} {subject}{event.text}"

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 import asyncpg
@@ -16,6 +16,9 @@ from premia.demo.facts import Facts, read_facts
 from premia.local.bank import bank_of
 from premia.local.tokens import read_tokens
 from premia.service_client import ServiceClient
+from premia.trace.story import story_of
+from premia.trace.story_lines import story_lines
+from premia.trace.subject import Lot
 from services.runtime.kafka import start_producer
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from premia.local.stack import LocalStack
     from samples.reader import AccountEvidence, PublishedSale, SampleCycle
     from schemas.registry_snapshot import LoadedRegistry
+
+STORY: Final = Lot("REF-CH-01", "PE-2025-000061")  # provisional, final, paid with others, on a statement: half a screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +40,13 @@ class Sample:
     cycles: Sequence[SampleCycle]
 
 
-async def run_sample(stack: LocalStack, sample: Sample, stopwatch: Stopwatch) -> Facts:
-    """Settle all cycles and return the programme's figures."""
+async def run_sample(stack: LocalStack, sample: Sample, stopwatch: Stopwatch) -> tuple[Facts, list[str]]:
+    """Settle all cycles and return the programme's figures, and the story of one lot, a line each."""
     async with open_driver(stack, sample, stopwatch) as driver:
         await driver.run(sample.cycles)
         summary = await next(iter(driver.clients.values())).get("/v1/summary")
-        return await read_facts(driver.reader, driver.outcomes, summary, sample.registry)
+        facts = await read_facts(driver.reader, driver.outcomes, summary, sample.registry)
+        return facts, story_lines(STORY, await story_of(driver.reader, STORY))
 
 
 @asynccontextmanager

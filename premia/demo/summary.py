@@ -62,6 +62,7 @@ def next_steps(data_dir: Path, *, runs: bool) -> list[str]:
     steps = [] if runs else [("start it again, on what is there", f"{command} up")]
     steps += [
         ("one lot: provisional, final, corrected", f"{command} lot REF-CH-01/PE-2025-000123"),
+        ("the same with its payments, statements and proofs, as above", f"{command} trace REF-CH-01/PE-2025-000123"),
         ("one cooperative: earned, paid, lot by lot", f"{command} organization ORG-PE-012"),
         ("its newest statement, as PDF and JSON", f"{command} statements show ORG-PE-012 --save ."),
         ("what proves it, in one file", f"{command} proof statement ORG-PE-012 --save ./ORG-PE-012.proof.json"),
