@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-import asyncpg
-
 from premia.connection import Unreachable, needed
 
 if TYPE_CHECKING:
@@ -29,6 +27,8 @@ def place(url: str) -> str:
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Connection]:
     """A connection. Raises Unreachable (exit 3) if there is none to be had, or if it breaks."""
+    import asyncpg  # noqa: PLC0415  takes longer to import than a command's help may
+
     try:
         conn = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -47,6 +47,8 @@ async def reader() -> AsyncIterator[Connection]:
 
     Raises Unreachable (exit 3) if there is no database, or none that was migrated.
     """
+    import asyncpg  # noqa: PLC0415
+
     async with connected(needed("PREMIA_READER_DATABASE_URL")) as conn:
         try:
             async with conn.transaction(isolation="repeatable_read", readonly=True):

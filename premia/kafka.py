@@ -10,10 +10,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, TopicAuthorizationFailedError
-
 from premia.connection import Unreachable, needed
-from services.runtime.topic_log import TopicMissingError
 
 _Result = TypeVar("_Result")
 
@@ -25,6 +22,15 @@ def kafka_servers() -> str:
 
 def run(main: Coroutine[Any, Any, _Result]) -> _Result:
     """Run a command's coroutine. Raises Unreachable (exit 3) if Kafka or a topic is not there."""
+    # They take longer to import than a command's help may.
+    from aiokafka.errors import (  # noqa: PLC0415
+        KafkaConnectionError,
+        KafkaTimeoutError,
+        TopicAuthorizationFailedError,
+    )
+
+    from services.runtime.topic_log import TopicMissingError  # noqa: PLC0415
+
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would say is said below, once
     try:
         return asyncio.run(main)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiokafka import ConsumerRecord
@@ -60,15 +61,31 @@ async def watch_outcomes(servers: str) -> AsyncIterator[OutcomeWatch]:
         yield OutcomeWatch(log)
 
 
-async def resolved_origins(servers: str) -> set[str]:
-    """Every origin that was accepted, or found a duplicate of what was. Raises TopicMissingError."""
-    resolved: set[str] = set()
+@dataclass(slots=True)
+class AcceptedSales:
+    """What was accepted, or found a duplicate of what was: the origins, and of each refiner/lot the highest revision."""
+
+    origins: set[str] = field(default_factory=set)
+    last_revisions: dict[str, int] = field(default_factory=dict)
+
+    def add(self, outcome: SaleOutcome) -> None:
+        """Take one outcome."""
+        if outcome.outcome not in RESOLVED:
+            return
+        self.origins.add(outcome.origin)
+        lot, revision = f"{outcome.refiner_id}/{outcome.lot_id}", outcome.revision or 0
+        self.last_revisions[lot] = max(revision, self.last_revisions.get(lot, 0))
+
+
+async def accepted_sales(servers: str) -> AcceptedSales:
+    """All of them. Raises TopicMissingError."""
+    accepted = AcceptedSales()
     async with open_log(SALE_OUTCOMES, servers=servers) as log:
         async for records in log.to_end():
-            resolved.update(
-                outcome.origin for outcome in map(outcome_of, records) if outcome is not None and outcome.outcome in RESOLVED
-            )
-    return resolved
+            for outcome in map(outcome_of, records):
+                if outcome is not None:
+                    accepted.add(outcome)
+    return accepted
 
 
 def outcome_of(record: ConsumerRecord[Any, Any]) -> SaleOutcome | None:

@@ -134,6 +134,12 @@ async def test_an_exported_event_can_be_corrected_and_published(brokers: str, tm
     sale["assays"][0]["fineness_permille"] = "871.8"
     del event["raw"]
     (tmp_path / "mended.jsonl").write_text(json.dumps(event | {"value": sale}), encoding="utf-8")
-    mended = await premia(brokers, "publish", tmp_path / "mended.jsonl")
+    mended = await premia(brokers, "publish", tmp_path / "mended.jsonl", "--wait")
     assert mended.exit_code == 0, mended
     assert event["id"] in mended.stdout
+    (letter,) = await refused()
+    assert letter["state"] == "mended"
+    assert letter in await listed(brokers, "--state", "mended")
+    again = await premia(brokers, "dlq", "redrive", letter["origin"])
+    assert again.exit_code == 4
+    assert "was sent anew, and this or a later revision of the lot was accepted; left alone" in again.stderr

@@ -11,40 +11,32 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any, Final
 
 import orjson
 from aiokafka import ConsumerRecord
 
-from premia.sale_outcomes import resolved_origins
+from premia.dead_letters.wanted import State
+from premia.sale_outcomes import AcceptedSales, accepted_sales
 from schemas.dead_letter import Attempt, DeadLetter, Origin
 from schemas.identifiers import is_id
 from schemas.message import Headers
-from schemas.topics import DEAD_LETTER_TOPICS, LEDGER_COMMANDS_DEAD
+from schemas.topics import DEAD_LETTER_TOPICS, LEDGER_COMMANDS_DEAD, SALES_DEAD
 from services.ledger.domain.post_entitlement import EntitlementRefusal
 from services.runtime.topic_log import open_log
 
 UNREADABLE: Final = "UNREADABLE_DEAD_LETTER"  # written by something else than our services
 
 
-class State(StrEnum):
-    """Where an event stands that could not be used."""
-
-    WAITING = "waiting"  # nobody redrove it yet, or it is on its way
-    FAILED_AGAIN = "failed_again"  # redriven, and refused again
-    ACCEPTED = "accepted"  # redriven, and taken
-    NEVER_REDRIVEN = "never_redriven"  # a command, whose sender has its answer; a recalculation too late; or unreadable
-
-
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """The last dead letter of one origin. `lot` is refiner/lot, or None where neither value nor key say it."""
+    """The last dead letter of one origin. `lot` is refiner/lot; None where it cannot be read, as `revision` is."""
 
     place: Origin
     reason: DeadLetter
     state: State
     lot: str | None
+    revision: int | None
     size_bytes: int
 
     @property
@@ -77,12 +69,22 @@ async def read_dead_letters(servers: str) -> list[Letter]:
                 letter = _letter(record)
                 if letter.origin not in last or last[letter.origin].reason.at <= letter.reason.at:
                     last[letter.origin] = letter
-    accepted = await resolved_origins(servers) if last else set()
-    found = [
-        replace(letter, state=State.ACCEPTED) if letter.redrivable and origin in accepted else letter
-        for origin, letter in last.items()
-    ]
+    accepted = await accepted_sales(servers) if last else AcceptedSales()
+    found = [_as_it_stands(letter, accepted) for letter in last.values()]
     return sorted(found, key=lambda letter: (letter.reason.at, letter.origin))
+
+
+def _as_it_stands(letter: Letter, accepted: AcceptedSales) -> Letter:
+    """The letter, with what became of its event afterwards."""
+    if not letter.redrivable:
+        return letter
+    if letter.origin in accepted.origins:
+        return replace(letter, state=State.ACCEPTED)
+    # A conflict is about a revision that was accepted before: that mends nothing.
+    mendable = letter.topic == SALES_DEAD and letter.lot is not None and letter.revision is not None
+    if mendable and accepted.last_revisions.get(letter.lot or "", 0) >= (letter.revision or 0):
+        return replace(letter, state=State.MENDED)
+    return letter
 
 
 async def with_records(
@@ -108,32 +110,33 @@ def _place(record: ConsumerRecord[Any, Any]) -> Origin:
 
 
 def _letter(record: ConsumerRecord[Any, Any]) -> Letter:
-    place, lot, size_bytes = _place(record), _lot(record.key, record.value), len(record.value or b"")
+    place, size_bytes = _place(record), len(record.value or b"")
+    lot, revision = _lot_and_revision(record.key, record.value)
     try:
         reason = DeadLetter.from_headers(headers_of(record))
     except (KeyError, ValueError) as error:
         published_at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
         reason = DeadLetter(UNREADABLE, None, f"without a readable reason: {error}", place, published_at)
-        return Letter(place, reason, State.NEVER_REDRIVEN, lot, size_bytes)
+        return Letter(place, reason, State.NEVER_REDRIVEN, lot, revision, size_bytes)
     if record.topic == LEDGER_COMMANDS_DEAD or reason.code == EntitlementRefusal.STALE_RECALCULATION:
         state = State.NEVER_REDRIVEN
     else:
         state = State.FAILED_AGAIN if reason.history else State.WAITING
-    return Letter(place, reason, state, lot, size_bytes)
+    return Letter(place, reason, state, lot, revision, size_bytes)
 
 
-def _lot(key: bytes | None, value: bytes | None) -> str | None:
-    """refiner/lot as the value says, else as the key does; None where neither can be read."""
+def _lot_and_revision(key: bytes | None, value: bytes | None) -> tuple[str | None, int | None]:
+    """refiner/lot as the value says, else as the key does, and the revision; None where it cannot be read."""
     try:
         sent = orjson.loads(value or b"")
     except orjson.JSONDecodeError:
         sent = None
     if isinstance(sent, dict):
-        ids = [sent.get("refiner_id"), sent.get("lot_id")]
+        ids, revision = [sent.get("refiner_id"), sent.get("lot_id")], sent.get("revision")
         if all(isinstance(id_, str) and is_id(id_) for id_ in ids):
-            return f"{ids[0]}/{ids[1]}"
+            return f"{ids[0]}/{ids[1]}", revision if type(revision) is int else None
     try:
         refiner_id, _, lot_id = (key or b"").decode().partition("/")
     except UnicodeDecodeError:
-        return None
-    return f"{refiner_id}/{lot_id}" if is_id(refiner_id) and is_id(lot_id) else None
+        return None, None
+    return (f"{refiner_id}/{lot_id}" if is_id(refiner_id) and is_id(lot_id) else None), None
