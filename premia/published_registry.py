@@ -24,7 +24,6 @@ from schemas.registry_log import (
 )
 from schemas.registry_snapshot import RegistrySnapshot
 from schemas.topics import REGISTRY, REGISTRY_PRIVATE
-from services.runtime.topic_log import open_log
 
 
 class UnreadableRegistry(click.ClickException):
@@ -61,6 +60,8 @@ class PublishedRegistry:
 
 async def published_registry(servers: str) -> PublishedRegistry:
     """Read registry.v1. Raises UnreadableRegistry, or services.runtime.topic_log.TopicMissingError."""
+    from services.runtime.topic_log import open_log  # noqa: PLC0415  takes longer to import than a command's help may
+
     published, assembler = PublishedRegistry(), RegistryAssembler()
     async with open_log(REGISTRY, servers=servers) as log:
         async for records in log.to_end():
@@ -82,6 +83,8 @@ async def published_registry(servers: str) -> PublishedRegistry:
 
 async def published_private_data(servers: str) -> dict[str, PrivateData]:
     """Read registry.private.v1: by organization, or by the programme's id. Raises as `published_registry`."""
+    from services.runtime.topic_log import open_log  # noqa: PLC0415
+
     private: dict[str, PrivateData] = {}
     async with open_log(REGISTRY_PRIVATE, servers=servers) as log:
         async for records in log.to_end():

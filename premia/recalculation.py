@@ -26,8 +26,6 @@ from schemas.topics import SALES
 from services.premium_calculator.adapters.sale_decision import Rejected, SaleRecord, recalculate
 from services.premium_calculator.domain.registry import Registry
 from services.premium_calculator.errors import LotRefusal
-from services.premium_calculator.header_names import mend_header_names
-from services.runtime.topic_log import open_log
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -145,6 +143,9 @@ async def past_changes(conn: Connection, servers: str, registry: Registry) -> Pa
     changes: list[LotChange] = []
     rejected: list[LotRejected] = []
     if heads:
+        from services.premium_calculator.header_names import mend_header_names  # noqa: PLC0415  takes longer to import than a command's help may
+        from services.runtime.topic_log import open_log  # noqa: PLC0415
+
         mend_header_names()  # refiners write this topic
         async with open_log(SALES, servers=servers) as sales:
             async for records in sales.at(heads):

@@ -34,7 +34,6 @@ from schemas.registry import PrivateData
 from schemas.registry_file import RegistryFileError, load_registry
 from schemas.registry_log import RegistryApply, plan_apply
 from schemas.registry_snapshot import LoadedRegistry, RegistrySnapshot
-from services.runtime.kafka import publish, start_producer
 
 EXIT_FOUND: Final = 1
 EXIT_OVERTAKEN: Final = 1
@@ -229,6 +228,8 @@ def _ask(compared: _Comparison, *, yes: bool) -> None:
 
 
 async def _publish(servers: str, compared: _Comparison) -> None:
+    from services.runtime.kafka import publish, start_producer  # noqa: PLC0415  takes longer to import than a command's help may
+
     producer = await start_producer(servers)
     try:
         *body, last = compared.plan.messages(datetime.now(UTC))

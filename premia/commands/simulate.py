@@ -38,8 +38,6 @@ from schemas.scheme import Scheme
 from schemas.topics import SALES
 from services.premium_calculator.adapters.calculating_registry import calculating_registry
 from services.premium_calculator.adapters.sale_decision import Calculated, SaleRecord, decide
-from services.premium_calculator.header_names import mend_header_names
-from services.runtime.topic_log import open_log
 
 CSV_HEADINGS: Final = ("organization_id", "name", "currency", "lots", "now", "proposed", "difference")
 NAME_CHARS_MAX: Final = 40  # so that a row of the table is one line of a screen.
@@ -146,8 +144,11 @@ def _in_force(scheme_id: str, snapshot: RegistrySnapshot, first: date, last: dat
 
 
 async def _take_published(latest: LatestSales, snapshot: RegistrySnapshot) -> None:
-    registry = calculating_registry(snapshot)
+    from services.premium_calculator.header_names import mend_header_names  # noqa: PLC0415  takes longer to import than a command's help may
+    from services.runtime.topic_log import open_log  # noqa: PLC0415
+
     mend_header_names()  # refiners write this topic
+    registry = calculating_registry(snapshot)
     async with open_log(SALES, servers=kafka_servers()) as log:
         async for records in log.to_end():
             for record in records:
