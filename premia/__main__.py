@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "corrections": ("premia.commands.corrections", "corrections", "Open and correct balances of the ledger (two persons)."),
     "demo": ("premia.commands.demo", "demo", "Settle the whole sample programme on this machine."),
     "dlq": ("premia.commands.dlq", "dlq", "List, show and redrive events that could not be used."),
+    "doctor": ("premia.commands.doctor", "doctor", "Say what is missing, and the fix."),
     "down": ("premia.commands.stack", "down", "Stop the local stack."),
     "explain": ("premia.commands.explain", "explain", "Tell the calculation of a lot in words, with sources."),
     "fsck": ("premia.commands.fsck", "fsck", "Recompute and check the invariants of the ledger."),

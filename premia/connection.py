@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
 import click
@@ -36,8 +37,13 @@ class Rejected(click.ClickException):
 
 def environment() -> dict[str, str]:
     """Variables of the process over those of the local stack, if there is one here."""
+    return environment_for(chosen_data_dir())
+
+
+def environment_for(data_dir: Path) -> dict[str, str]:
+    """As `environment`, for the local stack of another folder."""
     try:
-        local = stack_environment(chosen_data_dir())
+        local = stack_environment(data_dir)
     except StateError as error:
         raise Unreachable(str(error)) from error
     return {**local, **os.environ}

@@ -374,6 +374,10 @@ class LocalStack:
                     f"PostgreSQL at {address} cannot be used ({error}): correct DATABASE_URL, or unset it to have one here"
                 ) from error
 
+    def refuse_taken_ports(self) -> None:
+        """Raise MachineNotReady if somebody else listens where this stack, which does not run, would start a program."""
+        self._refuse_taken_ports((*self.local_infrastructure(), *SERVICES))
+
     def _refuse_taken_ports(self, names: Iterable[str]) -> None:
         ports = self.state.ports
         refuse_taken({PROGRAMS[name].title: ports[port] for name in names for port in PROGRAM_PORTS[name]})

@@ -9,6 +9,7 @@ Source: style R9.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -52,6 +53,16 @@ def read_migrations(folder: Path) -> list[Migration]:
     return migrations
 
 
+def pending_of(migrations: list[Migration], applied: Mapping[int, str], *, schema: str) -> list[Migration]:
+    """Those that are not among the applied ones (number -> SHA-256). Raises MigrationError if the two do not fit together."""
+    for migration in migrations:
+        if applied.get(migration.number, migration.sha256) != migration.sha256:
+            raise MigrationError(f"{schema} {migration.number:04d}_{migration.name}: its text changed after it was applied")
+    if unknown := set(applied) - {migration.number for migration in migrations}:
+        raise MigrationError(f"{schema}: the database is newer than this code (migration {max(unknown):04d})")
+    return [migration for migration in migrations if migration.number not in applied]
+
+
 async def migrate(conn: Connection, *, schema: str, folder: Path) -> list[Migration]:
     """Apply what is pending for `schema`, as the administrator. Returns the migrations that were applied now."""
     migrations = read_migrations(folder)
@@ -59,13 +70,7 @@ async def migrate(conn: Connection, *, schema: str, folder: Path) -> list[Migrat
         await conn.execute("SELECT pg_advisory_xact_lock($1)", LOCK_KEY)
         await conn.execute(CREATE_REGISTER)
         rows = await conn.fetch("SELECT number, sha256 FROM public.premia_migration WHERE schema_name = $1", schema)
-        applied = {row["number"]: row["sha256"] for row in rows}
-        for migration in migrations:
-            if applied.get(migration.number, migration.sha256) != migration.sha256:
-                raise MigrationError(f"{schema} {migration.number:04d}_{migration.name}: its text changed after it was applied")
-        if unknown := set(applied) - {migration.number for migration in migrations}:
-            raise MigrationError(f"{schema}: the database is newer than this code (migration {max(unknown):04d})")
-        pending = [migration for migration in migrations if migration.number not in applied]
+        pending = pending_of(migrations, {row["number"]: row["sha256"] for row in rows}, schema=schema)
         for migration in pending:
             await conn.execute(migration.sql)
             await conn.execute(

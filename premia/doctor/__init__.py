@@ -1,0 +1,1 @@
+"""What `premia doctor` looks at: what is missing, and the fix."""
