@@ -2,7 +2,8 @@
 
 Goal: a business calendar that a driver can walk: publish up to a cycle's day, settle on it, issue statements after it.
 Method: one cycle a year to 2024, on the third Thursday of December; four in 2025, on the last Thursday of each quarter but
-the last. Between a cycle's day and the end of its period the refiners are closed, so that a period and its cycle agree.
+the last. Between a cycle's day and the end of its period the refiners are closed, so that a period and its cycle agree. One
+more, in March 2025, pays what is due in the middle of a quarter, without statements: one of its payments comes back.
 """
 
 from __future__ import annotations
@@ -20,17 +21,34 @@ SATURDAY: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Cycle:
-    """One settlement cycle. The period is half-open, as all ranges of Premia are."""
+class Returned:
+    """A payment that the payee's bank sends back, so many business days after it was booked."""
 
-    settles_on: date
+    organization_id: str
+    reason: str
+    after_business_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The period that statements cover, half-open as all ranges of Premia are, and the day of their issue."""
+
     period_from: date
     period_to: date
-    statements_on: date
+    issued_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """One settlement cycle. Without statements it pays in the middle of a period."""
+
+    settles_on: date
+    statements: Statements | None
+    returned: Returned | None = None
 
     def closed_on(self, day: date) -> bool:
         """Tell whether refiners publish nothing on this day, because the cycle has begun and its period goes on."""
-        return self.settles_on <= day < self.period_to
+        return self.statements is not None and self.settles_on <= day < self.statements.period_to
 
 
 def is_workday(day: date) -> bool:
@@ -52,22 +70,24 @@ def _third_thursday_of_december(year: int) -> date:
 
 def _yearly(year: int) -> Cycle:
     # The 2nd of January is a bank holiday in Switzerland.
-    return Cycle(
-        settles_on=_third_thursday_of_december(year),
-        period_from=date(year, 1, 1),
-        period_to=date(year + 1, 1, 1),
-        statements_on=first_workday(date(year + 1, 1, 3)),
-    )
+    issued_on = first_workday(date(year + 1, 1, 3))
+    return Cycle(_third_thursday_of_december(year), Statements(date(year, 1, 1), date(year + 1, 1, 1), issued_on))
 
 
 def _quarterly(year: int) -> list[Cycle]:
     settled = (date(year, 3, 27), date(year, 6, 26), date(year, 9, 25), _third_thursday_of_december(year))
     starts = [date(year, month, 1) for month in (1, 4, 7, 10)] + [date(year + 1, 1, 1)]
-    statements = (date(year, 4, 1), date(year, 7, 1), date(year, 10, 1), date(year + 1, 1, 5))
-    return [Cycle(on, starts[row], starts[row + 1], statements[row]) for row, on in enumerate(settled)]
+    issued = (date(year, 4, 1), date(year, 7, 1), date(year, 10, 1), date(year + 1, 1, 5))
+    return [Cycle(on, Statements(starts[row], starts[row + 1], issued[row])) for row, on in enumerate(settled)]
 
 
-CYCLES: Final = (*(_yearly(year) for year in YEARS if year < QUARTERLY_YEAR), *_quarterly(QUARTERLY_YEAR))
+# The payee's account had been closed meanwhile (AC04): the money is back on 11 March, and goes to a new account on the 27th.
+IN_BETWEEN: Final = Cycle(date(2025, 3, 4), statements=None, returned=Returned("ORG-PE-012", "AC04", after_business_days=5))
+CYCLES: Final = (
+    *(_yearly(year) for year in YEARS if year < QUARTERLY_YEAR),
+    IN_BETWEEN,
+    *_quarterly(QUARTERLY_YEAR),
+)
 LAST_PUBLISHING_DAY: Final = CYCLES[-1].settles_on - timedelta(days=1)
 
 
@@ -75,9 +95,9 @@ def publishing_day(day: date) -> date:
     """Return the first day from `day` on that refiners publish on. After the last cycle there is none."""
     assert day <= LAST_PUBLISHING_DAY, "nothing is published after the last cycle"
     for cycle in CYCLES:
-        if cycle.closed_on(day):
+        if cycle.statements is not None and cycle.closed_on(day):
             # Refiners come back over three days, not all at once.
-            day = cycle.period_to + timedelta(days=1 + day.toordinal() % 3)
+            day = cycle.statements.period_to + timedelta(days=1 + day.toordinal() % 3)
             break
     return first_workday(day)
 

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import orjson
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from schemas.cloudevents import CloudEventAttributes, time_from_text
 from schemas.contract import Contract, first_fault
@@ -63,12 +63,27 @@ class AccountEvidence(PaymentAccount):
     evidence: Text | None
 
 
+class SampleReturn(Contract):
+    """A payment of a cycle that comes back, so many of the bank's business days after it was booked."""
+
+    organization_id: Id
+    reason: Text
+    after_business_days: Annotated[int, Field(ge=1)]
+
+
+class SampleStatements(Contract):
+    """The period that statements cover, and the day on which they are issued."""
+
+    period: DateRange
+    issued_on: IsoDate
+
+
 class SampleCycle(Contract):
-    """A settlement cycle: publish what is older than `settles_on`, settle, and issue the period's statements."""
+    """A settlement cycle: publish what is older than `settles_on`, settle, and issue statements, if any are due."""
 
     settles_on: IsoDate
-    period: DateRange
-    statements_on: IsoDate
+    statements: SampleStatements | None = None
+    returned: SampleReturn | None = None
 
 
 class _Accounts(Contract):

@@ -25,6 +25,8 @@ MG_PER_KG: Final = 1_000_000
 CAPACITY_STEP_KG: Final = 5
 ACCOUNT_VERIFIED_DAYS_BEFORE: Final = 12  # Longer than the seven days that payout waits after a change of account.
 
+# Payees whose account was closed: its number, and the days on which another one was proposed and verified.
+CLOSED_ACCOUNTS: Final = {"ORG-PE-012": ("00110345020011223344", date(2025, 3, 12), date(2025, 3, 13))}
 VERIFIED_LATE: Final = {"ORG-CO-058": date(2025, 6, 12)}
 NEVER_VERIFIED: Final = {"ORG-BO-049": date(2025, 12, 11)}
 
@@ -105,7 +107,7 @@ def registry(producers: Iterable[Producer], lots: Iterable[Lot]) -> Yaml:
 
 def accounts(producers: Iterable[Producer]) -> Yaml:
     """Return who proposed and who verified each account, when and how. `verified_on: null`: the account still waits."""
-    rows = [_account_evidence(producer) for producer in producers if producer.trade is not None]
+    rows = [row for producer in producers if producer.trade is not None for row in _accounts_of(producer)]
     return {"synthetic": True, "accounts": rows}
 
 
@@ -178,7 +180,7 @@ def _payment_account(producer: Producer) -> dict[str, object]:
     }
     return {
         "currency": "USD",
-        "account": "00110345020011223344" if producer.number == 12 else numbers[producer.country],
+        "account": "00110345020011228890" if producer.number == 12 else numbers[producer.country],
         "kind": "savings" if producer.country == "CO" and producer.number % 2 else "current",
         "bic": bic,
         "bank_name": bank_name,
@@ -207,6 +209,16 @@ def _account_evidence(producer: Producer) -> Yaml:
         "proposed_on": proposed_on,
         **(dict.fromkeys(evidence) if unverified_on else evidence),
     }
+
+
+def _accounts_of(producer: Producer) -> list[Yaml]:
+    """The account of the registry, and before it one that was closed."""
+    evidence = _account_evidence(producer)
+    if producer.organization_id not in CLOSED_ACCOUNTS:
+        return [evidence]
+    closed, proposed_on, verified_on = CLOSED_ACCOUNTS[producer.organization_id]
+    renewed = {"proposed_on": proposed_on, "verified_on": verified_on, "evidence": f"{evidence['evidence']}-2"}
+    return [{**evidence, "account": closed}, {**evidence, **renewed}]
 
 
 def _ready_before_first_cycle(producer: Producer) -> date:

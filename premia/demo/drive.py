@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from premia.local.bank import Bank
     from premia.service_client import ServiceClient
-    from samples.reader import AccountEvidence, PublishedSale, SampleCycle
+    from samples.reader import AccountEvidence, PublishedSale, SampleCycle, SampleReturn, SampleStatements
     from services.runtime.database import Connection
 
 STEP_DEADLINE_S: Final = 180.0  # the longest step, a year of sales, takes seconds; a slow machine may take ten times that.
@@ -40,6 +40,7 @@ RECEIVABLES: Final = """
     SELECT a.owner_id AS payer_id, a.unit AS currency, b.debits - b.credits AS amount_minor
     FROM ledger.balance AS b JOIN ledger.account AS a USING (account_id)
     WHERE a.purpose = 'receivable' AND b.debits > b.credits ORDER BY a.owner_id"""
+ACCOUNT_DETAILS: Final = ("holder", "account", "kind", "bic", "bank_name", "bank_town", "bank_country")
 TREE_SIZE: Final = "SELECT tree_size FROM ledger.log_head"
 
 
@@ -85,8 +86,8 @@ class Driver:
     outcomes: Outcomes = field(default_factory=Outcomes)
     published: int = 0
     credits_sent: int = 0
-    account_ids: dict[str, str] = field(default_factory=dict)
-    verified: set[str] = field(default_factory=set)
+    account_ids: dict[AccountEvidence, str] = field(default_factory=dict)
+    verified: set[AccountEvidence] = field(default_factory=set)
     following: asyncio.Task[None] | None = None
 
     async def run(self, cycles: Sequence[SampleCycle]) -> None:
@@ -107,6 +108,7 @@ class Driver:
         with self.stopwatch.step("bank's days pass, its statements are read"):
             await asyncio.to_thread(self.bank.advance_to, cycle.settles_on)
             await self._scan_bank()
+            await self._payout_has_seen_all()  # what came back meanwhile is payable again
         with self.stopwatch.step("accounts, by two persons"):
             await self._verify_accounts(cycle.settles_on)
         with self.stopwatch.step("payers' money"):
@@ -114,12 +116,14 @@ class Driver:
         with self.stopwatch.step("prepare, reserve, approve"):
             cycle_id = await self._prepare(cycle.settles_on)
         with self.stopwatch.step("bank file, answer, booking"):
-            await self._pay(cycle_id)
+            await self._pay(cycle_id, cycle.returned)
+        if cycle.statements is None:
+            return
         with self.stopwatch.step("bank's days pass, its statements are read"):
-            await asyncio.to_thread(self.bank.advance_to, cycle.statements_on)
+            await asyncio.to_thread(self.bank.advance_to, cycle.statements.issued_on)
             await self._scan_bank()
         with self.stopwatch.step("statements"):
-            await self._issue_statements(cycle)
+            await self._issue_statements(cycle.statements)
 
     async def _publish_until(self, moment: datetime) -> None:
         first = self.published
@@ -150,30 +154,26 @@ class Driver:
 
     async def _verify_accounts(self, on: date) -> None:
         """Let the persons whom the sample names propose and verify accounts, as far as they had done so by this day."""
-        proposed = [
-            account
-            for account in self.accounts
-            if account.proposed_on <= on and account.organization_id not in self.account_ids
-        ]
+        proposed = [account for account in self.accounts if account.proposed_on <= on and account not in self.account_ids]
         for proposer in sorted({account.proposed_by for account in proposed}):
             entries = [account for account in proposed if account.proposed_by == proposer]
-            body = [{"organization_id": account.organization_id, "currency": account.currency} for account in entries]
+            body = [_proposal(account) for account in entries]
             answers = (await self.clients[proposer].post("/v1/accounts/propose", {"accounts": body}))["accounts"]
             for account, answer in zip(entries, answers, strict=True):
                 _require_done(answer, f"the account of {account.organization_id}")
-                self.account_ids[account.organization_id] = answer["account_id"]
+                self.account_ids[account] = answer["account_id"]
         verified = [
             account
             for account in self.accounts
-            if account.verified_on is not None and account.verified_on <= on and account.organization_id not in self.verified
+            if account.verified_on is not None and account.verified_on <= on and account not in self.verified
         ]
         for verifier in sorted({str(account.verified_by) for account in verified}):
             entries = [account for account in verified if account.verified_by == verifier]
-            body = [_verification(account, self.account_ids[account.organization_id]) for account in entries]
+            body = [_verification(account, self.account_ids[account]) for account in entries]
             answers = (await self.clients[verifier].post("/v1/accounts/verify", {"accounts": body}))["accounts"]
             for account, answer in zip(entries, answers, strict=True):
                 _require_done(answer, f"the account of {account.organization_id}")
-                self.verified.add(account.organization_id)
+                self.verified.add(account)
 
     async def _receive_money(self) -> None:
         """Let every payer send what it owes, as the ledger says, and wait until the ledger has it."""
@@ -206,7 +206,7 @@ class Driver:
         await self.clients[approver].post(f"/v1/cycles/{cycle_id}/approve")
         return cycle_id
 
-    async def _pay(self, cycle_id: str) -> None:
+    async def _pay(self, cycle_id: str, returned: SampleReturn | None) -> None:
         client = self._client("prepare")
 
         async def sent() -> bool:
@@ -217,6 +217,15 @@ class Driver:
             }
 
         await self._until(sent, "the bank file", "premia logs payout")
+        if returned is not None:
+            payouts = (await client.get(f"/v1/cycles/{cycle_id}"))["payouts"]
+            (payment,) = [payout for payout in payouts if payout["organization_id"] == returned.organization_id]
+            await asyncio.to_thread(
+                self.bank.return_later,
+                payment["end_to_end_id"],
+                reason=returned.reason,
+                business_days=returned.after_business_days,
+            )
         await asyncio.to_thread(self.bank.scan_drop_folder)
         await self._scan_bank()
 
@@ -225,10 +234,10 @@ class Driver:
 
         await self._until(finished, "the bank's bookings in the ledger", f"premia payouts show {cycle_id}")
 
-    async def _issue_statements(self, cycle: SampleCycle) -> None:
-        assert cycle.period.ends_before is not None, "a cycle's period has an end"
-        period = {"from": cycle.period.starts_on.isoformat(), "to": (cycle.period.ends_before - timedelta(days=1)).isoformat()}
-        body = {"period": period, "issued_on": cycle.statements_on.isoformat(), "organizations": "paid"}
+    async def _issue_statements(self, due: SampleStatements) -> None:
+        assert due.period.ends_before is not None, "a period that is over has an end"
+        period = {"from": due.period.starts_on.isoformat(), "to": (due.period.ends_before - timedelta(days=1)).isoformat()}
+        body = {"period": period, "issued_on": due.issued_on.isoformat(), "organizations": "paid"}
         answers = (await self._client("statements").post("/v1/statements", body))["statements"]
         for answer in answers:
             _require_done(answer, f"the statement of {answer['organization_id']}")
@@ -254,6 +263,12 @@ class Driver:
 def _require_done(answer: Mapping[str, Any], what: str) -> None:
     if answer["refused"]:
         raise DemoStuck(f"{what} was refused: {answer['refused']['message']}")
+
+
+def _proposal(account: AccountEvidence) -> dict[str, Any]:
+    """The account as the payee's evidence has it: the registry claims only the one of today."""
+    details = {name: getattr(account, name) for name in ACCOUNT_DETAILS}
+    return {"organization_id": account.organization_id, "currency": account.currency, "details": details}
 
 
 def _verification(account: AccountEvidence, account_id: str) -> dict[str, Any]:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from services.runtime.database import Connection
 
 MONEY: Final = """
-    SELECT coalesce(sum(t.amount) FILTER (WHERE j.kind = 'settled'), 0)::bigint
-         - coalesce(sum(t.amount) FILTER (WHERE j.kind = 'returned'), 0)::bigint AS transferred_minor
+    SELECT coalesce(sum(t.amount) FILTER (WHERE j.kind = 'settled'), 0)::bigint AS settled_minor,
+           coalesce(sum(t.amount) FILTER (WHERE j.kind = 'returned'), 0)::bigint AS returned_minor,
+           count(DISTINCT j.leaf_index) FILTER (WHERE j.kind = 'returned') AS returned
     FROM ledger.transfer AS t JOIN ledger.journal AS j USING (leaf_index) WHERE t.unit = 'USD'"""
 TRANSACTIONS: Final = "SELECT tree_size FROM ledger.log_head"
 
@@ -40,6 +41,8 @@ class Facts:
     provisional_g: Decimal
     accrued: Decimal
     transferred: Decimal
+    returned: Decimal
+    payments_returned: int
     in_transit: Decimal
     carried_over: Mapping[str, Decimal]
     held: Mapping[str, Decimal]
@@ -55,6 +58,8 @@ class Facts:
 async def read_facts(conn: Connection, outcomes: Outcomes, summary: Mapping[str, Any], registry: LoadedRegistry) -> Facts:
     """Gather all figures; `summary` is payout's own."""
     totals = await programme_totals(conn)
+    moved = await conn.fetchrow(MONEY)
+    assert moved is not None, "sums over no rows are a row"
     money = summary["currencies"].get("USD", {})
     supported = [
         organization
@@ -69,7 +74,9 @@ async def read_facts(conn: Connection, outcomes: Outcomes, summary: Mapping[str,
         fine_weight_g=Decimal(totals.fine_gold_mg) / 1000,
         provisional_g=Decimal(totals.provisional_gold_mg) / 1000,
         accrued=Decimal(totals.premiums_minor_by_currency.get("USD", 0)) / 100,
-        transferred=Decimal(await conn.fetchval(MONEY)) / 100,
+        transferred=Decimal(moved["settled_minor"] - moved["returned_minor"]) / 100,
+        returned=Decimal(moved["returned_minor"]) / 100,
+        payments_returned=moved["returned"],
         in_transit=Decimal(money.get("in_transit", "0")),
         carried_over={code: Decimal(amount) for code, amount in money.get("carried_over", {}).items()},
         held={code: Decimal(amount) for code, amount in money.get("held", {}).items()},

@@ -36,6 +36,7 @@ def figures(facts: Facts, *, programme: str, synthetic: bool, documents: Path) -
             "Transferred",
             f"USD {facts.transferred:,.2f}; on the way USD {facts.in_transit:,.2f}",
         ),
+        ("Returned by banks", f"USD {facts.returned:,.2f} ({_payments(facts.payments_returned)}), payable again"),
         ("Carried over", _money(facts.carried_over)),
         ("Held", _money(facts.held)),
         ("Mines supported", f"{facts.producers_supported}, of which {facts.producers_exported} have exported"),
@@ -64,6 +65,7 @@ def next_steps(data_dir: Path, *, runs: bool) -> list[str]:
         ("one lot: provisional, final, corrected", f"{command} lot REF-CH-01/PE-2025-000123"),
         ("the same with its payments, statements and proofs, as above", f"{command} trace REF-CH-01/PE-2025-000123"),
         ("one cooperative: earned, paid, lot by lot", f"{command} organization ORG-PE-012"),
+        ("a payment that came back, and was paid again", f"{command} trace REF-CH-01/PE-2025-000061"),
         ("its newest statement, as PDF and JSON", f"{command} statements show ORG-PE-012 --save ."),
         ("what proves it, in one file", f"{command} proof statement ORG-PE-012 --save ./ORG-PE-012.proof.json"),
         (
@@ -82,6 +84,10 @@ def _money(amounts: Mapping[str, Decimal]) -> str:
     total = sum(amounts.values(), Decimal(0))
     by_code = ", ".join(f"{code} {amount:,.2f}" for code, amount in sorted(amounts.items()))
     return f"USD {total:,.2f}" + (f" ({by_code})" if by_code else "")
+
+
+def _payments(count: int) -> str:
+    return f"{count} payment{'' if count == 1 else 's'}"
 
 
 def _trial_balance(unbalanced: Mapping[str, int]) -> str:

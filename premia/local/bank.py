@@ -87,6 +87,15 @@ class Bank:
         credited: dict[str, Any] = self.call("POST", "/_mock/credits", body)
         return credited
 
+    def return_later(self, end_to_end_id: str, *, reason: str, business_days: int) -> None:
+        """Let one payment come back after it was booked, and no other. Tell the bank before it books it.
+
+        It comes back whole: this bank knows no fees.
+        """
+        parameters = {"end_to_end_id": end_to_end_id, "reason": reason, "days": business_days}
+        body = {"behaviour": "return-later", "parameters": parameters}
+        self.call("PATCH", f"/_mock/accounts/{PROGRAMME_ACCOUNT}", body)
+
     def advance_to(self, day: date) -> list[date]:
         """Move the clock to the start of `day`; due bookings and statements are made. Returns business days passed through.
 

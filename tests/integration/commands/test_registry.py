@@ -22,7 +22,7 @@ from tests.unit.premium_calculator import programme
 
 DEADLINE_S: Final = 60.0
 BASE: Final = registry_snapshot(PROGRAMME, programme.snapshot().organizations, programme.snapshot().schemes)
-ACCOUNT: Final = "00110345020011223344"
+ACCOUNT: Final = "00110345020011228890"
 TAX_ID: Final = "20601234567"
 PRIVATE: Final[dict[str, Any]] = {
     "ORG-A": {
@@ -160,7 +160,7 @@ async def test_a_difference_is_told_field_by_field_and_statuses_by_their_days(fi
         "  rate: USD 0.70 per gram of fine gold becomes USD 0.80 per gram of fine gold (14.3% more)",
         "changed private data ORG-A ORG-A",
         "  tax_id: on record becomes none",
-        "  payment_accounts: USD …3344 becomes USD …9988",
+        "  payment_accounts: USD …8890 becomes USD …9988",
         f"version {registry_version(files)} (now {BASE.version})",
     ]
     as_json = json.loads((await files.registry("diff", "--json")).stdout)
@@ -266,7 +266,7 @@ async def test_what_is_in_force_and_what_was_is_shown_without_what_is_private(fi
     mine = await files.show("ORG-A")
     assert mine.lines[0] == "organization ORG-A ORG-A"
     assert "  tax_id: on record" in mine.lines
-    assert "  payment_accounts: USD …3344" in mine.lines
+    assert "  payment_accounts: USD …8890" in mine.lines
     assert "  gram: in from 2015-01-01 up to, but not on, 2025-03-10" in mine.lines
     assert "  gram: suspended from 2025-03-10" in mine.lines
     as_json = json.loads((await files.show("ORG-A", "--json", "--on", "2025-03-09")).stdout)
