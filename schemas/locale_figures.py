@@ -81,6 +81,10 @@ class LocaleFigures:
         """`2,450.60`: two decimals, or as many as were stated."""
         return self._decimal(Decimal(grams), "#,##0.00#################")
 
+    def melt_weight_column(self, grams: str) -> str:
+        """`2,450.60`, `2,284.986`: rounded to milligrams for a column; troy ounces make ten decimals, which overflow it."""
+        return self._decimal(Decimal(grams), "#,##0.00#")
+
     def troy_ounces(self, grams: str) -> str:
         """`68.822`: the weight in troy ounces, rounded to three decimals for reading; grams are what counts."""
         with localcontext() as context:

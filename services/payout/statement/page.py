@@ -387,7 +387,7 @@ def _lot_row(
     fineness = posting.fineness_permille if with_weights else None
     return LotRow(
         label=label,
-        melt_weight="" if melt_weight_g is None else text.melt_weight(melt_weight_g),
+        melt_weight="" if melt_weight_g is None else text.melt_weight_column(melt_weight_g),
         fineness="" if fineness is None else text.fineness(fineness),
         fine_weight="" if own is None else text.weight(own),
         troy_ounces="" if own is None else text.troy_ounces(own),

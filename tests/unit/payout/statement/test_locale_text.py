@@ -33,6 +33,8 @@ def test_no_digit_is_lost_however_long_the_number() -> None:
     assert PERU.weight("1234567890123456789012345.678") == "1,234,567,890,123,456,789,012,345.678"
     assert PERU.fineness("873.2500000000005") == "873.2500000000005"
     assert PERU.melt_weight("2450.605123456789") == "2,450.605123456789"
+    assert PERU.melt_weight_column("2284.9858196352") == "2,284.986"
+    assert PERU.melt_weight_column("2450.6") == "2,450.60"
 
 
 def test_troy_ounces_are_rounded_for_reading() -> None:

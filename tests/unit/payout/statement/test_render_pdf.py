@@ -142,6 +142,15 @@ def test_three_hundred_lots_repeat_the_tables_head_on_every_page(renderer: State
 
 
 @needs_poppler
+@pytest.mark.parametrize("lots", range(9, 17))
+def test_the_total_stands_on_the_page_of_the_last_lot(renderer: StatementRenderer, tmp_path: Path, lots: int) -> None:
+    (tmp_path / "year.pdf").write_bytes(renderer.render(yearly(lots)).pdf_bytes)
+    printed = tool("pdftotext", "-layout", str(tmp_path / "year.pdf"), "-").decode().split("\f")
+    (with_total,) = [page for page in printed if "Total de primas" in page]
+    assert f"-{lots - 1:06}" in with_total
+
+
+@needs_poppler
 def test_what_is_not_synthetic_has_no_banner(renderer: StatementRenderer, tmp_path: Path) -> None:
     assert "MUESTRA" not in text_of(renderer.render(every_kind_of_line()), tmp_path)
 
