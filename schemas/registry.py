@@ -12,7 +12,16 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, TypeAdapter, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from schemas.base64url import from_base64url
@@ -244,6 +253,13 @@ class RegistryFile(Contract):
                 refuse_member("duplicate", "is the id of an organization before", row, "id")
             seen.add(organization.id)
         return organizations
+
+    @model_validator(mode="after")
+    def _programme_is_no_organization(self) -> RegistryFile:
+        # Private data of both lie under their ids.
+        if self.programme is not None and any(self.programme.id == organization.id for organization in self.organizations):
+            refuse_member("duplicate", "is the id of an organization too: take another", "programme", "id")
+        return self
 
 
 # --- the events of registry.v1 and registry.private.v1 ----------------------------------------------------------------

@@ -67,11 +67,7 @@ def load_registry(registry_file: Path, schemes_dir: Path) -> LoadedRegistry:
 
 def load_registry_file(file: Path) -> RegistryFile:
     """Read and check one registry file. Raises RegistryFileError."""
-    registry, lines = _load(file, RegistryFile)
-    programme = registry.programme
-    if programme is not None and any(programme.id == organization.id for organization in registry.organizations):
-        raise _error(file, lines, FieldFault(("programme", "id"), "is the id of an organization too: take another"))
-    return registry
+    return _load(file, RegistryFile)[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,8 +72,6 @@ def validate(registry_file: Path, schemes_dir: Path, *, as_json: bool) -> None:
     """
     findings = lint_schemes(schemes_dir, registry_file)
     mistakes = [finding for finding in findings if finding.severity is Severity.ERROR]
-    if not mistakes:
-        _load(registry_file, schemes_dir)  # the very reader of an apply has the last word
     if as_json:
         print_json({"mistakes": [asdict(finding) for finding in mistakes]})
     for finding in findings:

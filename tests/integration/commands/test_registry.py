@@ -114,13 +114,13 @@ async def test_every_mistake_is_told_with_file_line_and_field(tmp_path: Path) ->
     assert len(as_json["mistakes"]) == 3
 
 
-async def test_what_only_the_reader_of_an_apply_refuses_is_a_mistake_too(tmp_path: Path) -> None:
+async def test_a_programme_with_the_id_of_an_organization_is_a_mistake_of_the_file(tmp_path: Path) -> None:
     mistaken = Files("127.0.0.1:1", tmp_path)
     mistaken.write(BASE)
     file = tmp_path / "registry.json"
     file.write_text(file.read_text(encoding="utf-8").replace('"id": "demo"', '"id": "ORG-A"'), encoding="utf-8")
     told = await mistaken.registry("validate")
-    assert (told.exit_code, "programme.id: is the id of an organization too" in told.stderr) == (2, True)
+    assert (told.exit_code, "programme.id: is the id of an organization too" in told.stdout) == (2, True)
 
 
 def line_of(file: Path, word: str) -> int:
