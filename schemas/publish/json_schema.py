@@ -14,7 +14,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 from pydantic import BaseModel, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from pydantic_core import core_schema
 
 from schemas.ledger_words import OutcomeCode, Purpose, TransactionKind
@@ -70,6 +70,20 @@ def published_schema(contract: PublishedContract, examples: list[object]) -> Sch
     if contract.side is Side.OTHERS_READ:
         schema = _mapped(schema, _opened)
     return schema
+
+
+def component_schemas(models: Sequence[type[BaseModel]]) -> dict[str, Schema]:
+    """Schemas of models and of all that they are made of, by name, referring to each other as OpenAPI's components.
+
+    Raises UndescribedFieldError.
+    """
+    _, generated = models_json_schema(
+        [(model, "validation") for model in models],
+        schema_generator=_Generator,
+        ref_template="#/components/schemas/{model}",
+    )
+    found: dict[str, Schema] = generated["$defs"]
+    return found
 
 
 class ModuleWords(NamedTuple):

@@ -22,12 +22,14 @@ from schemas.publish.contracts import CONTRACTS
 from schemas.publish.evolution import Difference, differences
 from schemas.publish.examples import stored_examples
 from schemas.publish.json_schema import published_schema
+from schemas.publish.openapi import openapi_document
 from schemas.publish.page import EVENTS_PAGE, events_page
 
 PUBLISHED: Final = Path(__file__).parents[1] / "published"
 MANIFEST: Final = "release.json"
 SUFFIX: Final = ".schema.json"
 ASYNCAPI: Final = "asyncapi.json"
+LEDGER_API: Final = "ledger-api.openapi.json"
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def present_contents(number: int) -> tuple[dict[str, str], str]:
     examples = {contract.name: stored_examples(contract.name) for contract in CONTRACTS}
     files = {f"{name}{SUFFIX}": _text(schema) for name, schema in schemas.items()}
     files[ASYNCAPI] = _text(asyncapi_document(number, schemas, examples))
+    files[LEDGER_API] = _text(openapi_document(number))
     return files, events_page(number, schemas, examples)
 
 

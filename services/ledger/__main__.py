@@ -1,5 +1,5 @@
 """The ledger's process: a consumer of entitlements and commands, one of sale outcomes, the registry's actors, two relays, the
-sealer of the log, and HTTP: corrections, the log and its proofs, metrics, health.
+sealer of the log, and HTTP: reading, corrections, the log and its proofs, metrics, health.
 
 Environment: KAFKA_BOOTSTRAP_SERVERS, PREMIA_LEDGER_DATABASE_URL, PREMIA_LEDGER_HTTP, PREMIA_ACTOR_TOKENS; PREMIA_LEDGER_LOG,
 the folder of the log, PREMIA_LEDGER_LOG_KEY or PREMIA_LEDGER_LOG_KEY_TEXT, and PREMIA_LEDGER_WITNESSES if the log has any.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from schemas.topics import ENTITLEMENTS, LEDGER_COMMANDS, SALE_OUTCOMES
 from services.ledger.actor_roles import ActorRoles
 from services.ledger.adapters.growing_log import stored_checkpoint
-from services.ledger.adapters.http_corrections import CorrectionsApi
+from services.ledger.adapters.http_api import api_routes
 from services.ledger.adapters.log_folder import LogFolder
 from services.ledger.adapters.log_http import LogHttp
 from services.ledger.adapters.log_keys import LogKeys, log_keys
@@ -155,7 +155,7 @@ async def main(stop: asyncio.Event) -> None:
             runner = await serve(
                 address,
                 tokens=tokens,
-                routes=[*CorrectionsApi(pool, roles, posting.committed).routes(), *log_http.routes()],
+                routes=[*api_routes(pool, roles, posting.committed), *log_http.routes()],
                 public_routes=log_http.public_routes(),
                 live=lambda: progress.stalled() or sequences.progress.stalled(),
                 ready=lambda: kafka.trouble() if progress.assigned else "no partitions are assigned yet",

@@ -26,6 +26,12 @@ from services.runtime.settings import ListenAddress
 
 BODY_BYTES_MAX: Final = 1024 * 1024  # a list of ids; a statement goes out, never in. Who takes more says how much.
 SHUTDOWN_TIMEOUT_S: Final = 2.0  # the local stack stops everything within 10 s, and Kafka needs most of it.
+# What the framework refuses by itself, in our words.
+FRAMEWORK_REFUSALS: Final = {
+    404: ("PATH_UNKNOWN", "nothing is here: look at the path"),
+    405: ("METHOD_UNKNOWN", "this path does not take that method"),
+    413: ("BODY_TOO_LARGE", f"send at most {BODY_BYTES_MAX} bytes"),
+}
 ACTOR: Final = web.RequestKey("actor", str)
 
 Check = Callable[[], Awaitable[str | None] | str | None]
@@ -93,11 +99,20 @@ async def read_request(request: web.Request, contract: type[_Request]) -> _Reque
         raise _invalid(f"send a JSON object: {error}") from error
     if not isinstance(body, dict):
         raise _invalid("send a JSON object")
-    try:
-        return contract.model_validate(body)
-    except ValidationError as error:
-        fault = first_fault(error, body)
-        raise _invalid(f"{fault.field}: {fault.message}") from error
+    return _by_contract(body, contract)
+
+
+def read_path(request: web.Request, contract: type[_Request]) -> _Request:
+    """The variables of the request's path by their contract. Raises RefusedError (SCHEMA_INVALID)."""
+    return _by_contract(dict(request.match_info), contract)
+
+
+def read_query(request: web.Request, contract: type[_Request]) -> _Request:
+    """The request's query by its contract, each name once. Raises RefusedError (SCHEMA_INVALID)."""
+    for name in request.query:
+        if len(request.query.getall(name)) > 1:
+            raise _invalid(f"{name}: is there twice")
+    return _by_contract(dict(request.query), contract)
 
 
 def uuid_in_path(request: web.Request, name: str) -> UUID:
@@ -106,6 +121,14 @@ def uuid_in_path(request: web.Request, name: str) -> UUID:
         return UUID(request.match_info[name])
     except ValueError as error:
         raise _invalid(f"{name} must be a UUID") from error
+
+
+def _by_contract(sent: dict[str, Any], contract: type[_Request]) -> _Request:
+    try:
+        return contract.model_validate(sent)
+    except ValidationError as error:
+        fault = first_fault(error, sent)
+        raise _invalid(f"{fault.field}: {fault.message}") from error
 
 
 def _invalid(message: str) -> RefusedError:
@@ -125,6 +148,11 @@ def _authenticate(tokens: ActorTokens | None, open_handlers: Collection[object])
             return await handler(request)
         except RefusedError as refused:
             return refusal(refused.code, refused.message, status=refused.status)
+        except web.HTTPException as error:
+            if error.status not in FRAMEWORK_REFUSALS:
+                raise
+            code, message = FRAMEWORK_REFUSALS[error.status]
+            return refusal(code, message, status=error.status)
 
     return middleware
 

@@ -23,6 +23,7 @@ from services.payout.domain.booking_match import SuspendCode
 from services.payout.domain.settlement import CarryCode, HoldCode
 from services.payout.errors import QuarantineCode, RefusalCode, VoidReason
 from services.premium_calculator import errors as calculator
+from services.runtime.http import FRAMEWORK_REFUSALS
 from tests.integration.ledger.damages import DAMAGES as LEDGER_DAMAGES
 from tests.integration.payout.test_fsck_damage import DAMAGES as PAYOUT_DAMAGES
 from tests.unit.fsck.test_tree import DAMAGES as LOG_DAMAGES
@@ -60,7 +61,7 @@ def test_every_code_has_a_row_in_the_errors_page() -> None:
     of_calculator = (*RejectionCode, *calculator.RefusalCode, *calculator.LotRefusal)
     of_checkers = (*MEANINGS, *DeviationCode)
     codes = {code.value for code in (*of_calculator, *of_ledger, *of_payout, *of_checkers)}
-    assert codes | {UNKNOWN_ACTOR} == set(first_column("errors.md"))
+    assert codes | {UNKNOWN_ACTOR, *(code for code, _ in FRAMEWORK_REFUSALS.values())} == set(first_column("errors.md"))
 
 
 def test_deviations_mean_on_the_errors_page_what_fsck_says() -> None:

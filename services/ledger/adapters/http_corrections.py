@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from schemas.ledger_api import CorrectionPath, CorrectionsQuery
 from schemas.ledger_correction import (
     BalanceChange,
     Correction,
@@ -35,7 +36,7 @@ from services.ledger.use_cases.preview_command import Preview, preview_command
 from services.ledger.use_cases.propose_correction import propose_correction
 from services.ledger.use_cases.read_corrections import LIST_ROWS_MAX, read_correction, read_corrections
 from services.ledger.use_cases.withdraw_correction import withdraw_correction
-from services.runtime.http import ACTOR, RefusedError, json_response, read_request, uuid_in_path
+from services.runtime.http import ACTOR, Handler, RefusedError, json_response, read_path, read_query, read_request
 
 if TYPE_CHECKING:
     from services.runtime.database import Connection, Pool
@@ -63,15 +64,15 @@ class CorrectionsApi:
     roles: ActorRoles
     posted: Callable[[BatchResult], None]
 
-    def routes(self) -> list[web.RouteDef]:
-        """All endpoints."""
-        return [
-            web.post("/v1/corrections", self.propose),
-            web.get("/v1/corrections", self.list_all),
-            web.get("/v1/corrections/{correction_id}", self.show),
-            web.post("/v1/corrections/{correction_id}/approve", self.approve),
-            web.post("/v1/corrections/{correction_id}/withdraw", self.withdraw),
-        ]
+    def handlers(self) -> dict[str, Handler]:
+        """By the names of the table of endpoints."""
+        return {
+            "propose_correction": self.propose,
+            "list_corrections": self.list_all,
+            "read_correction": self.show,
+            "approve_correction": self.approve,
+            "withdraw_correction": self.withdraw,
+        }
 
     async def propose(self, request: web.Request) -> web.Response:
         """POST /v1/corrections: 201, or 200 where the same was proposed before."""
@@ -86,12 +87,9 @@ class CorrectionsApi:
 
     async def list_all(self, request: web.Request) -> web.Response:
         """GET /v1/corrections?state=proposed|approved|withdrawn."""
-        state = request.query.get("state")
-        if state is not None and state not in set(CorrectionState):
-            message = f"state: must be one of {', '.join(CorrectionState)}"
-            raise RefusedError(OutcomeCode.SCHEMA_INVALID, message, status=400)
+        asked = read_query(request, CorrectionsQuery)
         async with self.pool.acquire() as conn:
-            found = await read_corrections(conn, None if state is None else CorrectionState(state))
+            found = await read_corrections(conn, asked.state)
         return _answer(Corrections(corrections=tuple(found), complete=len(found) < LIST_ROWS_MAX))
 
     async def show(self, request: web.Request) -> web.Response:
@@ -101,7 +99,7 @@ class CorrectionsApi:
 
     async def approve(self, request: web.Request) -> web.Response:
         """POST /v1/corrections/{id}/approve: post it. A repeat posts nothing."""
-        correction_id, actor = uuid_in_path(request, "correction_id"), request[ACTOR]
+        correction_id, actor = read_path(request, CorrectionPath).correction_id, request[ACTOR]
         async with self.pool.acquire() as conn, conn.transaction():
             outcome = await approve_correction(conn, correction_id, actor=actor, roles=self.roles, now=datetime.now(UTC))
             if isinstance(outcome, Refused):
@@ -113,7 +111,7 @@ class CorrectionsApi:
 
     async def withdraw(self, request: web.Request) -> web.Response:
         """POST /v1/corrections/{id}/withdraw: give up what was not approved."""
-        correction_id, actor = uuid_in_path(request, "correction_id"), request[ACTOR]
+        correction_id, actor = read_path(request, CorrectionPath).correction_id, request[ACTOR]
         async with self.pool.acquire() as conn, conn.transaction():
             refused = await withdraw_correction(conn, correction_id, actor=actor, roles=self.roles, now=datetime.now(UTC))
             if refused is not None:
@@ -131,7 +129,7 @@ def _answer(body: Correction | Corrections, *, status: int = 200) -> web.Respons
 
 
 async def _found(conn: Connection, request: web.Request) -> ShownCorrection:
-    correction = await read_correction(conn, uuid_in_path(request, "correction_id"))
+    correction = await read_correction(conn, read_path(request, CorrectionPath).correction_id)
     if correction is None:
         raise refused_error(unknown_correction())
     return await _shown(conn, correction, request[ACTOR])

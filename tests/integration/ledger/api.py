@@ -15,7 +15,7 @@ import aiohttp
 from schemas.registry import Programme
 from schemas.registry_snapshot import registry_snapshot
 from services.ledger.actor_roles import ActorRoles
-from services.ledger.adapters.http_corrections import CorrectionsApi
+from services.ledger.adapters.http_api import api_routes
 from services.ledger.use_cases.post_batch import BatchResult
 from services.runtime.database import open_pool
 from services.runtime.http import ActorTokens, serve
@@ -80,7 +80,7 @@ async def running_api(ledger: Ledger, folder: Path, *, knows_registry: bool = Tr
             live=lambda: None,
             ready=lambda: None,
             tokens=ActorTokens(tokens),
-            routes=CorrectionsApi(pool, roles, api.posted.append).routes(),
+            routes=api_routes(pool, roles, api.posted.append),
         )
         host, port = runner.addresses[0]
         api.url = f"http://{host}:{port}"
