@@ -12,6 +12,7 @@ import orjson
 
 from premia.amounts import grouped, plain, unit_name
 from premia.as_of import Recorded, as_of_in_words, recorded, recorded_options
+from premia.commands.rebuild import rebuild
 from premia.database import reader
 from services.ledger.domain.account import AccountKey
 from services.ledger.use_cases.account_postings import (
@@ -39,7 +40,10 @@ class UnknownAccount(click.ClickException):
 
 @click.group()
 def ledger() -> None:
-    """Read the ledger: accounts with their postings."""
+    """Read the ledger: accounts with their postings. Rebuild what is derived of it."""
+
+
+ledger.add_command(rebuild)
 
 
 @ledger.command()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from premia.fsck.deviation import Checked, Deviation
 from premia.fsck.guards import check_guards
 from premia.fsck.ledger.corrections import check_corrections
+from premia.fsck.ledger.days import check_days
 from premia.fsck.ledger.journal import check_journal
 from premia.fsck.ledger.lots import check_lots
 from premia.fsck.ledger.outbox import check_outbox
@@ -37,6 +38,7 @@ def checks_of(log: SealedLog, documents: Path | None) -> tuple[Check, ...]:
     checks = (
         Check("guards of the tables that only grow", check_guards),
         Check("journal, accounts and balances", journal),
+        Check("sums of days", check_days),
         Check("lots, replayed from their entitlements", check_lots),
         Check("reservations", check_reservations),
         Check("corrections", check_corrections),

@@ -46,6 +46,7 @@ class DeviationCode(StrEnum):
     UNIT_NOT_ZERO = "UNIT_NOT_ZERO"
     BALANCE_WRONG = "BALANCE_WRONG"
     BALANCE_MISSING = "BALANCE_MISSING"
+    DAY_SUM_WRONG = "DAY_SUM_WRONG"
     TREE_SIZE_WRONG = "TREE_SIZE_WRONG"
     LOG_HEAD_WRONG = "LOG_HEAD_WRONG"
     CAUSE_WITHOUT_LEAVES = "CAUSE_WITHOUT_LEAVES"
@@ -128,6 +129,7 @@ MEANINGS: Final[dict[DeviationCode, Meaning]] = {
     _C.UNIT_NOT_ZERO: Meaning(1, "the balances of a unit do not sum to zero"),
     _C.BALANCE_WRONG: Meaning(2, "a balance is not the sum of the account's transfers"),
     _C.BALANCE_MISSING: Meaning(2, "an account with transfers has no balance"),
+    _C.DAY_SUM_WRONG: Meaning(2, "the sum of an account's transfers of one day is not that of the leaves that it counts"),
     _C.TREE_SIZE_WRONG: Meaning(2, "the log head counts another number of leaves than there are"),
     _C.LOG_HEAD_WRONG: Meaning(2, "the log head lies behind the journal, so that a time or an account id would come twice"),
     _C.CAUSE_WITHOUT_LEAVES: Meaning(4, "an entitlement or command names leaves that are not its own"),

@@ -20,12 +20,13 @@ class Comparison(NamedTuple):
     code: DeviationCode
     sql: str
     given: str = ""
+    arguments: tuple[object, ...] = ()
 
 
 async def differences(conn: Connection, comparisons: Sequence[Comparison]) -> AsyncIterator[Deviation]:
     """Yield the rows of all queries as deviations."""
-    for code, sql, given in comparisons:
-        rows = await open_stream(conn, given + sql, page_rows=PAGE_ROWS)
+    for code, sql, given, arguments in comparisons:
+        rows = await open_stream(conn, given + sql, *arguments, page_rows=PAGE_ROWS)
         while (row := rows.row) is not None:
             yield Deviation(code, row["place"], row["expected"], row["found"])
             await rows.advance()

@@ -43,8 +43,8 @@ class Stream:
         self.row = self._page[self._place] if self._page else None
 
 
-async def open_stream(conn: Connection, query: str, *, page_rows: int) -> Stream:
+async def open_stream(conn: Connection, query: str, *arguments: object, page_rows: int) -> Stream:
     """Begin to read; `row` is the first one."""
-    stream = Stream(await conn.cursor(query), page_rows)
+    stream = Stream(await conn.cursor(query, *arguments), page_rows)
     await stream.advance()
     return stream

@@ -6,6 +6,7 @@ Method: in a thread of this process, because starting another takes a second and
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from click.testing import CliRunner
@@ -28,11 +29,15 @@ class Finished:
 
 async def premia(brokers: str, *arguments: object, stdin: bytes = b"", token: str | None = None) -> Finished:
     """Run `premia ARGUMENTS…` against a broker. An exception that a user would see as a traceback is raised."""
-    return await asyncio.to_thread(_run, brokers, [str(argument) for argument in arguments], stdin, token)
+    return await premia_with({"KAFKA_BOOTSTRAP_SERVERS": brokers, "PREMIA_TOKEN": token}, *arguments, stdin=stdin)
 
 
-def _run(brokers: str, arguments: list[str], stdin: bytes, token: str | None) -> Finished:
-    environment = {"KAFKA_BOOTSTRAP_SERVERS": brokers, "PREMIA_TOKEN": token}
+async def premia_with(environment: Mapping[str, str | None], *arguments: object, stdin: bytes = b"") -> Finished:
+    """The same with these variables over the process's own."""
+    return await asyncio.to_thread(_run, environment, [str(argument) for argument in arguments], stdin)
+
+
+def _run(environment: Mapping[str, str | None], arguments: list[str], stdin: bytes) -> Finished:
     result = CliRunner().invoke(main, arguments, input=stdin, env=environment)
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception

@@ -31,6 +31,7 @@ async def damage_database(administrator_url: str, *statements: str) -> None:
     """The same, on a connection of its own, for good."""
     conn = await asyncpg.connect(administrator_url)
     try:
-        await damage(conn, *statements)
+        async with conn.transaction():
+            await damage(conn, *statements)
     finally:
         await conn.close()

@@ -59,6 +59,15 @@ def read_entitlement(record: ConsumerRecord[Any, Any]) -> Entitlement:
         raise _unreadable(record, repr(error)) from error
 
 
+def read_stored_entitlement(value: bytes, *, origin: str, effective_on: date) -> Entitlement:
+    """An entitlement as the ledger stored it, without its sale's sequence. Raises UnreadableEntitlementError."""
+    headers = {ORIGIN_HEADER: origin.encode(), SALE_TIME_HEADER: f"{effective_on}T00:00:00Z".encode()}
+    try:
+        return _entitlement(decode_entitlement(value) or EntitlementContract.model_validate_json(value), headers, value)
+    except ValueError as error:  # pydantic's is one too
+        raise UnreadableEntitlementError(f"the stored entitlement of {origin}: {error}") from error
+
+
 def _unreadable(record: ConsumerRecord[Any, Any], why: str) -> UnreadableEntitlementError:
     return UnreadableEntitlementError(f"{record.topic}/{record.partition}/{record.offset}: {why}")
 

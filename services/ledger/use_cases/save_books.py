@@ -166,10 +166,10 @@ async def _save_lots(conn: Connection, books: Books, pages: Pages) -> None:
     for lot, (entitlement, lines) in sorted(pages.advanced.items()):
         stored = books.stored_lines.get(lot)
         if stored is None:
-            new_heads.append(_head_row(entitlement))
+            new_heads.append(head_row(entitlement))
             new_lines += [(*lot, *key, amount) for key, amount in sorted(lines.items())]
             continue
-        advanced_heads.append(_head_row(entitlement))
+        advanced_heads.append(head_row(entitlement))
         changed_lines += [(*lot, *key, amount) for key, amount in sorted(lines.items()) if stored.get(key) != amount]
         dropped_lines += [(*lot, *key) for key in sorted(stored.keys() - lines.keys())]
     await _copy(conn, "lot_head", LOT_HEAD, new_heads)
@@ -194,7 +194,8 @@ def _transfer_row(books: Books, leaf_index: int, number: int, transfer: Transfer
     return (leaf_index, number, balances[debit].account_id, balances[credit].account_id, amount, debit.unit, *scope)
 
 
-def _head_row(entitlement: Entitlement) -> Row:
+def head_row(entitlement: Entitlement) -> Row:
+    """The row of LOT_HEAD while this entitlement counts."""
     return (
         *entitlement.lot,
         *entitlement.position,

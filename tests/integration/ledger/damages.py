@@ -60,6 +60,14 @@ DAMAGES: Final[dict[str, tuple[str, dict[str, str]]]] = {
         "DELETE FROM ledger.balance WHERE account_id = (SELECT account_id FROM ledger.account WHERE owner_id = 'FUND-1')",
         {"BALANCE_MISSING": "fund:FUND-1:payable:USD", "UNIT_NOT_ZERO": "USD"},
     ),
+    "the sum of a day": (
+        "INSERT INTO ledger.account_day VALUES (1, 0, '2025-03-15', 1, 0)",
+        {"DAY_SUM_WRONG": "account 1, bucket 0, 2025-03-15"},
+    ),
+    "days count as summed that are not": (
+        "UPDATE ledger.account_day_head SET buckets = 1",
+        {"DAY_SUM_WRONG": "summed buckets"},
+    ),
     "an account is gone": (
         "DELETE FROM ledger.account WHERE owner_id = 'FUND-1'",
         {
