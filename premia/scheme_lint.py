@@ -79,6 +79,7 @@ def lint_schemes(folder: Path, registry_file: Path | None) -> list[Finding]:
     """All findings, by file and line."""
     findings: list[Finding] = []
     versions: list[_Version] = []
+    unreadable = False
     try:
         files = scheme_files(folder)
     except RegistryFileError as error:
@@ -89,14 +90,19 @@ def lint_schemes(folder: Path, registry_file: Path | None) -> list[Finding]:
             checked = check_file(file, Scheme)
         except RegistryFileError as error:
             findings.append(_invalid(error))
+            unreadable = True
             continue
         findings += _of_one_file(checked)
         version = _version(checked)
-        if version is not None:
+        if version is None:
+            unreadable = True
+        else:
             versions.append(version)
     findings += _days(versions)
     if registry_file is not None:
-        findings += _of_registry(registry_file, versions)
+        of_registry = _of_registry(registry_file, versions)
+        # A scheme that seems not to exist may be the one that cannot be read.
+        findings += [found for found in of_registry if not (unreadable and found.code is LintCode.UNKNOWN_SCHEME)]
     return sorted(findings, key=lambda finding: (finding.file, finding.line or 0, finding.code))
 
 

@@ -3,7 +3,7 @@
 Goal: one page to put before a committee: bars to the right are more, bars to the left are less, each with its figure and sign,
 so that it reads in grey and without colours too.
 Method: svg.py; every coordinate is a whole number computed from minor units. One block for each currency, whose longest bar
-fills its half.
+fills its side; a side that no bar goes to takes no room.
 Refuses: nothing; above ROWS_MAX parties of a currency only those with the largest differences are drawn, and the rest counted.
 """
 
@@ -23,9 +23,7 @@ ROWS_MAX: Final = 60  # two pages of paper; below that a bar is still as high as
 NAME_CHARS_MAX: Final = 42  # what fits left of the bars in the largest letters that browsers use by default.
 WIDTH: Final = 960
 NAMES_WIDTH: Final = 340
-FIGURES_WIDTH: Final = 110  # beside the end of a bar, on both sides
-HALF: Final = (WIDTH - NAMES_WIDTH - 2 * FIGURES_WIDTH) // 2
-AXIS: Final = NAMES_WIDTH + FIGURES_WIDTH + HALF
+FIGURES_WIDTH: Final = 110  # beside the end of a bar
 ROW: Final = 22
 BAR: Final = 14
 HEAD: Final = 56
@@ -63,26 +61,34 @@ def _block_head(total: PartyOutcome, changed: int, drawn: int) -> str:
 
 def _bars(parties: Sequence[PartyOutcome], names: Mapping[str, str], top: int) -> list[svg.Element]:
     longest = max((abs(party.difference_minor) for party in parties), default=1)
-    axis = svg.Line(x1=AXIS, y1=top - 4, x2=AXIS, y2=top + ROW * len(parties), class_=["axis"])
+    sides = len({party.difference_minor > 0 for party in parties})
+    side = (WIDTH - NAMES_WIDTH - sides * FIGURES_WIDTH) // max(sides, 1)
+    goes_left = any(party.difference_minor < 0 for party in parties)
+    axis_x = NAMES_WIDTH + (FIGURES_WIDTH + side if goes_left else 0)
+    axis = svg.Line(x1=axis_x, y1=top - 4, x2=axis_x, y2=top + ROW * len(parties), class_=["axis"])
     elements: list[svg.Element] = [axis] if parties else []
     for row, party in enumerate(parties):
         y = top + row * ROW
-        width = max(1, abs(party.difference_minor) * HALF // longest)
+        width = max(1, abs(party.difference_minor) * side // longest)
         more = party.difference_minor > 0
         # The id first: long names that differ at their end only must not read alike.
         name = f"{party.organization_id}  {names.get(party.organization_id, '')}".rstrip()
-        shown = name if len(name) <= NAME_CHARS_MAX else f"{name[: NAME_CHARS_MAX - 1]}…"
         elements += [
-            _text(12, y + BAR - 2, shown),
-            svg.Rect(x=AXIS if more else AXIS - width, y=y, width=width, height=BAR, class_=["more" if more else "less"]),
+            _text(12, y + BAR - 2, cut(name, NAME_CHARS_MAX)),
+            svg.Rect(x=axis_x if more else axis_x - width, y=y, width=width, height=BAR, class_=["more" if more else "less"]),
             svg.Text(
-                x=AXIS + width + 6 if more else AXIS - width - 6,
+                x=axis_x + width + 6 if more else axis_x - width - 6,
                 y=y + BAR - 2,
                 text_anchor="start" if more else "end",
                 text=_signed(party),
             ),
         ]
     return elements
+
+
+def cut(name: str, chars_max: int) -> str:
+    """A name of at most so many characters; what is missing is marked."""
+    return name if len(name) <= chars_max else f"{name[: chars_max - 1]}…"
 
 
 def _signed(party: PartyOutcome) -> str:

@@ -37,10 +37,13 @@ def diff(number: int | None) -> None:
         click.echo(f"premia: {error.name} is missing; install premia with its development packages: premia[dev]", err=True)
         raise click.exceptions.Exit(EXIT_PART_MISSING) from error
     made = {one.number: one for one in published.releases(published.PUBLISHED) if one.is_released}
-    if not made or (number is not None and number not in made):
+    if number is not None and number not in made:
         known = ", ".join(str(one) for one in made) or "none"
-        click.echo(f"premia: release {number or 1} is not there; there is {known}", err=True)
+        click.echo(f"premia: release {number} is not there; there is {known}", err=True)
         raise click.exceptions.Exit(EXIT_WRONG_USE)
+    if not made:
+        click.echo("nothing is released yet: schemas/published holds a draft, which may change in any way", err=True)
+        return
     against = made[max(made) if number is None else number]
     found = differences(against.schemas, published.present_schemas())
     for difference in found:

@@ -30,7 +30,7 @@ from premia.published_registry import published_registry
 from premia.service_session import of, print_table
 from premia.simulation import LatestSales, RecordedSale, Simulation, with_proposed
 from premia.simulation import simulate as simulated
-from premia.simulation_chart import simulation_chart
+from premia.simulation_chart import cut, simulation_chart
 from schemas.cloudevents import time_from_text
 from schemas.registry_file import RegistryFileError, load_registry
 from schemas.registry_snapshot import RegistrySnapshot
@@ -193,7 +193,7 @@ def _table(outcome: Simulation, title: str, names: dict[str, str]) -> None:
     rows = [
         [
             party.organization_id,
-            names.get(party.organization_id, "")[:NAME_CHARS_MAX],
+            cut(names.get(party.organization_id, ""), NAME_CHARS_MAX),
             str(party.lots),
             *party.figures(),
             party.percent,

@@ -16,6 +16,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from premia.__main__ import main
+from premia.party_outcome import PartyOutcome
 from premia.simulation import LatestSales, RecordedSale, Simulation, simulate, with_proposed
 from premia.simulation_chart import ROWS_MAX, simulation_chart
 from schemas.registry_snapshot import registry_snapshot
@@ -26,6 +27,7 @@ from services.premium_calculator.domain.calculate import Rejection
 from tests.unit.premium_calculator import programme
 from tests.unit.premium_calculator.programme import USD_BENCHMARK, assays, encoded, sale, scheme, sources
 
+RECT = "{http://www.w3.org/2000/svg}rect"
 FIRST, LAST = date(2025, 3, 1), date(2025, 3, 31)
 BLEND = sources(("ORG-A", "931.75"), ("ORG-B", "804.26"), ("ORG-D", "714.59"))
 SALES = [
@@ -145,8 +147,22 @@ def test_the_chart_is_well_formed_whatever_the_names_and_bars_go_both_ways() -> 
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert texts[0] == 'A & "B" <new>'
     assert any("<b>Mina</b> & Cía" in (text or "") for text in texts)
-    bars = {element.get("class") for element in root.iter("{http://www.w3.org/2000/svg}rect")}
+    bars = {element.get("class") for element in root.iter(RECT)}
     assert bars == {"more", "less"}
+
+
+def test_a_side_that_no_bar_goes_to_takes_no_room() -> None:
+    more = tuple(PartyOutcome(f"ORG-{number}", "USD", 1, 0, number) for number in (50, 100))
+    mixed = (*more, PartyOutcome("ORG-LESS", "USD", 1, 100, 50))
+    less = (PartyOutcome("ORG-LESS", "USD", 1, 100, 50),)
+    longest = [
+        max(
+            int(str(bar.get("width")))
+            for bar in ET.fromstring(simulation_chart(Simulation(1, parties, ()), "t", {})).iter(RECT)
+        )
+        for parties in (more, mixed, less)
+    ]
+    assert longest[0] == longest[2] > 2 * longest[1] > 0
 
 
 def test_a_chart_of_very_many_draws_the_largest_and_counts_the_rest() -> None:

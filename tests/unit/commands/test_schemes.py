@@ -104,6 +104,14 @@ def test_statuses_that_nobody_has_and_schemes_that_do_not_exist_are_found_in_bot
     ]
 
 
+def test_a_scheme_whose_file_cannot_be_read_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    write(tmp_path, "a.yaml")
+    (tmp_path / "b.yaml").write_text("id: [", encoding="utf-8")
+    file = registry(tmp_path, {"scheme": "other", "status": "in", "from": "2015-01-01"})
+    found = premia("schemes", "lint", tmp_path, "--registry", file)
+    assert [line.split()[2] for line in found.stdout.splitlines() if " error " in line] == ["INVALID:"]
+
+
 def test_a_scheme_that_nobody_takes_part_in_is_a_note_and_a_broken_registry_an_error(tmp_path: Path) -> None:
     write(tmp_path, "a.yaml")
     file = registry(tmp_path)

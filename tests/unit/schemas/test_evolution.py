@@ -167,3 +167,21 @@ def test_premia_schema_diff_is_content_with_an_added_optional_field(tmp_path: Pa
     monkeypatch.setattr(releases_module, "PUBLISHED", tmp_path)
     result = CliRunner().invoke(schema_command, ["diff"])
     assert (result.exit_code, result.stdout) == (0, f"{SALE} refiner_reference: is new and optional (harmless)\n")
+
+
+def test_premia_schema_diff_says_that_nothing_is_released_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(releases_module, "PUBLISHED", tmp_path)
+    result = CliRunner().invoke(schema_command, ["diff"])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "nothing is released yet" in result.stderr
+
+
+def test_the_check_of_make_check_refuses_a_field_that_was_renamed_since_a_release(tmp_path: Path) -> None:
+    released(tmp_path, renamed("lot_id", "lot_code"))
+    ((release, difference),) = releases_module.breaking_differences(tmp_path)
+    assert release.folder.name == "v1"
+    assert str(difference).startswith(f"{SALE} lot_code: is gone, and lot_id is new: a field is never renamed")
+    released_as_it_is = tmp_path / "same"
+    released_as_it_is.mkdir()
+    released(released_as_it_is, lambda _: None)
+    assert releases_module.breaking_differences(released_as_it_is) == []
