@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from schemas.currencies import minor_digits
 from schemas.fixed_point import fixed_text
 from schemas.ledger_words import FINE_GOLD
 
@@ -13,6 +12,8 @@ GRAM_DIGITS: Final = 3
 
 def plain(amount: int, unit: str) -> str:
     """The figure alone, as messages write it: 1498.08 for 149808 US cents, 2140.109 for milligrams of fine gold."""
+    from schemas.currencies import minor_digits  # noqa: PLC0415  loads pydantic, which no help needs
+
     return fixed_text(amount, GRAM_DIGITS if unit == FINE_GOLD else minor_digits(unit))
 
 

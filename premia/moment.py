@@ -6,9 +6,6 @@ from datetime import UTC, datetime, time
 
 import click
 
-from schemas.cloudevents import time_from_text
-from schemas.identifiers import date_from_text
-
 
 class Moment(click.ParamType):
     """Converts 2025-03-14T10:00:00Z, or 2025-03-14, to an aware datetime."""
@@ -17,6 +14,9 @@ class Moment(click.ParamType):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         """As click asks for it."""
+        from schemas.cloudevents import time_from_text  # noqa: PLC0415  loads pydantic, which no help needs
+        from schemas.identifiers import date_from_text  # noqa: PLC0415
+
         try:
             if "T" not in str(value):
                 return datetime.combine(date_from_text(value), time(), UTC)

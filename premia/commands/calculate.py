@@ -16,12 +16,7 @@ from typing import BinaryIO, Final
 import click
 import orjson
 
-from schemas.identifiers import date_from_text
-from schemas.registry_file import RegistryFileError, load_registry
 from schemas.topics import SALE_BYTES_MAX
-from services.premium_calculator.adapters.calculating_registry import calculating_registry
-from services.premium_calculator.adapters.sale_decision import preview
-from services.premium_calculator.domain.calculate import Rejection
 
 EXIT_WRONG_INPUT: Final = 2
 EXIT_REJECTED: Final = 4
@@ -34,6 +29,8 @@ class Day(click.ParamType):
     name = "date"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        from schemas.identifiers import date_from_text  # noqa: PLC0415  loads pydantic, which no help needs
+
         try:
             return date_from_text(value)
         except ValueError as error:
@@ -54,6 +51,12 @@ def calculate(registry_file: Path, schemes_dir: Path, published_on: date | None,
     Prints one JSON line for each sale: the entitlement, or {"rejected": {"code", "field", "message"}}. With - as file,
     reads one sale a line from standard input. Exit code 4 if any sale was rejected.
     """
+    # They take longer to import than a command's help may.
+    from schemas.registry_file import RegistryFileError, load_registry  # noqa: PLC0415
+    from services.premium_calculator.adapters.calculating_registry import calculating_registry  # noqa: PLC0415
+    from services.premium_calculator.adapters.sale_decision import preview  # noqa: PLC0415
+    from services.premium_calculator.domain.calculate import Rejection  # noqa: PLC0415
+
     try:
         registry = calculating_registry(load_registry(registry_file, schemes_dir).snapshot)
     except RegistryFileError as error:

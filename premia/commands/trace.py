@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 import orjson
 
 from premia.database import reader
-from premia.trace.event import TraceEvent
-from premia.trace.story import story_of
 from premia.trace.story_lines import story_lines
-from premia.trace.subject import Traced, the_traced
+
+if TYPE_CHECKING:
+    from premia.trace.event import TraceEvent
+    from premia.trace.subject import Traced
 
 
 @click.command()
@@ -39,6 +41,9 @@ def trace(name: str, *, as_json: bool) -> None:
 
 
 async def _read(name: str) -> tuple[Traced, list[TraceEvent]]:
+    from premia.trace.story import story_of  # noqa: PLC0415  takes longer to import than a command's help may
+    from premia.trace.subject import the_traced  # noqa: PLC0415
+
     async with reader() as conn:
         about = await the_traced(conn, name)
         return about, await story_of(conn, about)

@@ -124,7 +124,7 @@ async def _tell_outcomes(watch: OutcomeWatch, receipts: Sequence[_Receipt], time
         say("are the premium calculator and the ledger running? `premia status`; publishing the file again is safe")
     if rejected:
         taken = len(found) - rejected
-        say(f"{rejected:,} rejected, the other {taken:,} were taken: correct these, with the same lot and revision,")
+        say(f"{rejected:,} rejected, {taken:,} taken: correct the rejected ones, with the same lot and revision,")
         say("and publish the whole file again; what was taken is a duplicate then")
     elif missing:
         raise click.exceptions.Exit(EXIT_UNANSWERED)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from premia.trace.event import TraceEvent
-
 if TYPE_CHECKING:
+    from premia.trace.event import TraceEvent
     from premia.trace.subject import Traced
 
 

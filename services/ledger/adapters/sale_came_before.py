@@ -18,7 +18,12 @@ from services.ledger.domain.post_entitlement import ConflictingSale
 SHOWN_MAX: Final = 3  # differences in one message; more are counted.
 VALUE_CHARS_MAX: Final = 60  # of a value: it is to be recognised.
 STATED: Final = ("stage", "sold_on", "exporter_id", "payer_id")
-PARTIES: Final = ("seller", "buyer", "umpire", "agreed")
+ASSAYS: Final = {
+    "seller": "assay of the seller",
+    "buyer": "assay of the buyer",
+    "umpire": "assay of the umpire",
+    "agreed": "agreed assay",
+}
 OF_A_PREMIUM: Final = {"benchmark_price": "benchmark.price", "price_share_of_benchmark": "price_share_of_benchmark"}
 
 
@@ -75,7 +80,7 @@ def _of_step(step: str, values: dict[str, Any]) -> dict[str, str]:
     if step == "melt_weight":
         return {"melt_weight": f"{values['value']} {values['unit']}"}
     if step == "assay":
-        return {f"assay of the {party}": values[party] for party in PARTIES if party in values}
+        return {name: values[party] for party, name in ASSAYS.items() if party in values}
     if step == "documents":
         return {
             f"documents.{name.removeprefix('number.')}": text for name, text in values.items() if name.startswith("number.")

@@ -44,7 +44,7 @@ def entitlement(**changes: Any) -> bytes:
         ({"assays": assays(seller="873.5", buyer="872.9")}, ["assay of the buyer 873.1, now 872.9"]),
         ({"assays": assays(agreed="873.5")}, [
             "assay of the seller 873.5, now nothing", "assay of the buyer 873.1, now nothing",
-            "assay of the agreed nothing, now 873.5",
+            "agreed assay nothing, now 873.5",
         ]),
         ({"sold_on": "2025-03-13"}, ["sold_on 2025-03-14, now 2025-03-13"]),
         ({"stage": "provisional"}, ["stage final, now provisional"]),
