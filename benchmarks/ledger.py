@@ -37,6 +37,7 @@ from benchmarks.sample_entitlements import copies_of, sample_entitlements
 from premia.__main__ import main as premia
 from premia.local.stack import LocalStack
 from schemas.message import Message
+from schemas.note_signing import NoteKind, new_note_key
 from schemas.topics import ENTITLEMENTS, LEDGER_TRANSACTIONS, SALE_OUTCOMES
 from services.runtime.batch_consumer import BATCH_RECORDS_MAX, Subscription, consume
 from services.runtime.database import Connection, open_pool
@@ -190,6 +191,7 @@ def _process(module: tuple[str, ...], url: str) -> Iterator[psutil.Process]:
         port = listener.getsockname()[1]
     environment = {**os.environ, "PREMIA_LEDGER_HTTP": f"127.0.0.1:{port}", "PREMIA_LEDGER_DATABASE_URL": url}
     environment["PREMIA_LEDGER_LOG"] = tempfile.mkdtemp(dir=os.environ["PREMIA_LEDGER_LOG"])  # a log for each database
+    environment["PREMIA_LEDGER_LOG_KEY_TEXT"] = new_note_key("benchmark.example", NoteKind.LOG).text()
     process = subprocess.Popen([sys.executable, "-m", *module], env=environment, stderr=subprocess.DEVNULL)
     try:
         yield psutil.Process(process.pid)

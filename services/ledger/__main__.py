@@ -35,8 +35,8 @@ from services.ledger.metrics import (
 )
 from services.ledger.published_log import PublishedLog
 from services.ledger.sealing import Sealing
-from services.ledger.use_cases.compare_log import compare_log
 from services.ledger.use_cases.post_batch import BatchResult, post_batch
+from services.ledger.use_cases.recover_log import recover_log
 from services.ledger.use_cases.relay_journal import journal_after
 from services.ledger.use_cases.seal_log import recorded_at
 from services.ledger.use_cases.sequence_gaps import gap_figures
@@ -147,10 +147,10 @@ async def main(stop: asyncio.Event) -> None:
     database_url = required("PREMIA_LEDGER_DATABASE_URL")
     pool = await when_it_answers("PostgreSQL", lambda: open_pool(database_url))
     try:
-        async with pool.acquire() as conn:
-            await compare_log(conn, log_folder, keys)  # before anything is read from Kafka or asked for over HTTP
         producer = await when_it_answers("Kafka", start_producer)
         try:
+            async with pool.acquire() as conn:
+                await recover_log(conn, log_folder, keys)  # before anything is posted, by Kafka or over HTTP
             log_http = LogHttp(pool, log_folder, keys)
             runner = await serve(
                 address,

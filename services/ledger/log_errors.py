@@ -9,6 +9,7 @@ class LogFault(StrEnum):
     """Why the log is not continued. A code is never renamed or reused."""
 
     TILES_DISAGREE = "TILES_DISAGREE"  # files and journal tell different stories, or a file is missing
+    LEAVES_MISSING = "LEAVES_MISSING"  # leaves that were signed are nowhere to be found
     CHECKPOINT_FOREIGN = "CHECKPOINT_FOREIGN"  # the folder holds the checkpoint of another log
     CHECKPOINT_UNSIGNED = "CHECKPOINT_UNSIGNED"  # the checkpoint is damaged, or none of our keys signed it
 

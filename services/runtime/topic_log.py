@@ -43,6 +43,13 @@ class TopicLog:
         for partition, end in ends.items():
             self._consumer.seek(partition, end)
 
+    async def skip_to_last(self, records: int) -> None:
+        """Pass over all but the last `records` of each partition."""
+        partitions = self._consumer.assignment()
+        beginnings = await self._consumer.beginning_offsets(partitions)
+        for partition, end in (await self._consumer.end_offsets(partitions)).items():
+            self._consumer.seek(partition, max(beginnings[partition], end - records))
+
     async def to_end(self) -> AsyncIterator[Records]:
         """Give all records up to the end as it is now; within a partition in the order of their offsets."""
         partitions = self._consumer.assignment()

@@ -96,6 +96,15 @@ class GrowingLog:
 
 def resumed(folder: LogFolder, keys: LogKeys, size: int) -> GrowingLog:
     """The log of the first `size` leaves of the folder, ready to grow. Raises LogError if a tile is missing."""
-    edge = RightEdge.resumed(size, [(tile, hashes_of(folder.hashes(tile))) for tile in partial_tiles(size)])
+    edge = edge_at(folder, size, size)
     index, width = divmod(size, TILE_WIDTH)
     return GrowingLog(folder, keys, edge, folder.entries(index, width) if width else [])
+
+
+def edge_at(folder: LogFolder, folder_size: int, size: int) -> RightEdge:
+    """The right edge of the first `size` leaves of a folder that has `folder_size`. Raises LogError if a tile is missing."""
+    tiles = []
+    for tile in partial_tiles(size):
+        there = min(TILE_WIDTH, folder_size // TILE_WIDTH ** int(tile.kind) - tile.number * TILE_WIDTH)
+        tiles.append((tile, hashes_of(folder.hashes(tile._replace(width=there)))[: tile.width]))
+    return RightEdge.resumed(size, tiles)

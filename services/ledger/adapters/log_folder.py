@@ -32,8 +32,14 @@ class LogFolder:
         self.path = path
         self._lock: int | None = None
 
+    def release(self) -> None:
+        """Let another process become the writer."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
     def hold(self) -> bool:
-        """Become the folder's one writer, until the process ends. False while another process is."""
+        """Become the folder's one writer, until it is released or the process ends. False while another process is."""
         if self._lock is None:
             descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, TILE_MODE)
             try:

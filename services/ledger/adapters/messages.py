@@ -42,6 +42,11 @@ def transaction_message(*, transaction_id: str, subject_id: str, recorded_at: da
     return Message(LEDGER_TRANSACTIONS, subject_id.encode(), leaf, headers)
 
 
+def command_outcome_id(command_id: UUID, command_hash: str) -> str:
+    """The id of a command's outcome."""
+    return derived_id_text("command-outcome", str(command_id), command_hash)
+
+
 def command_outcome_message(
     *,
     command_id: UUID,
@@ -53,7 +58,7 @@ def command_outcome_message(
     recorded_at: datetime,
 ) -> Message:
     """The outcome of a command. The hash is part of its id, because other content under a known id is answered too."""
-    outcome_id = derived_id_text("command-outcome", str(command_id), command_hash)
+    outcome_id = command_outcome_id(command_id, command_hash)
     value = {
         "command_id": str(command_id),
         "code": code,

@@ -41,6 +41,14 @@ class LotHead(NamedTuple):
     entitlement_id: str
 
 
+class RecoveredPosting(NamedTuple):
+    """Leaves of an entitlement that were taken back from the log before it came again."""
+
+    first_leaf: int
+    leaves: int
+    recorded_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Answered:
     """A command that was understood before, and its outcome."""
@@ -144,6 +152,9 @@ class Books:
     bookings: set[str] = field(default_factory=set)
     suspended: dict[str, SuspendedBooking] = field(default_factory=dict)
     posted: dict[UUID, PostedTransaction] = field(default_factory=dict)
+    # What was taken back from the log after an old backup was restored: by entitlement, and by command and hash.
+    recovered_postings: dict[str, RecoveredPosting] = field(default_factory=dict)
+    recovered_outcomes: dict[tuple[UUID, str], Answered] = field(default_factory=dict)
     # No side of any account is larger; None until it is asked for.
     _largest_side: int | None = None
 

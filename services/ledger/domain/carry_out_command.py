@@ -37,6 +37,7 @@ from services.ledger.domain.decision import (
     CommandDecision,
     Conflicting,
     Declined,
+    Recovered,
     cause_of,
     draft_of,
 )
@@ -52,6 +53,11 @@ def carry_out_command(books: Books, command: Command, minor_digits: Mapping[str,
         if answered.command_hash == command.command_hash:
             return AnsweredBefore(answered)
         return Conflicting("this command id came before with other content: every command needs an id of its own")
+    recovered = books.recovered_outcomes.get((command.command_id, command.command_hash))
+    if recovered is not None:
+        if recovered.code == OutcomeCode.CONFLICTING_PAYLOAD:  # the id belongs to the command that is yet to come again
+            return Conflicting(recovered.message or "")
+        return Recovered(recovered)
     decision = _decide(books, command, minor_digits)
     if isinstance(decision, CarriedOut) and books.would_overflow(decision.draft.transfers):
         return Declined(OutcomeCode.AMOUNT_OVERFLOW, "a balance would grow beyond what the ledger can hold")

@@ -47,13 +47,20 @@ class AnsweredBefore:
 
 
 @dataclass(frozen=True, slots=True)
+class Recovered:
+    """Answered before an old backup was restored, and remembered again: the same outcome again."""
+
+    answered: Answered
+
+
+@dataclass(frozen=True, slots=True)
 class Conflicting:
     """The id belongs to another command."""
 
     message: str
 
 
-CommandDecision = CarriedOut | Declined | AnsweredBefore | Conflicting
+CommandDecision = CarriedOut | Declined | AnsweredBefore | Recovered | Conflicting
 
 
 def amount_of(text: str, unit: str, minor_digits: Mapping[str, int]) -> int | Declined:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from schemas.ledger_words import AcceptedDetail
-from services.ledger.domain.books import Accepted, Books
+from services.ledger.domain.books import Accepted, Books, RecoveredPosting
 from services.ledger.domain.difference import cumulative_lines, transactions_of_difference
 from services.ledger.domain.entitlement import Cause, Entitlement, LineKey
 from services.ledger.domain.transaction import TransactionDraft
@@ -39,6 +39,13 @@ class Advances(NamedTuple):
     def detail(self) -> AcceptedDetail:
         """The outcome's detail."""
         return AcceptedDetail.POSTED if self.drafts else AcceptedDetail.UNCHANGED
+
+
+class Adopts(NamedTuple):
+    """It becomes the lot's head, and its leaves are in the journal already. `lines` are all that now count."""
+
+    posting: RecoveredPosting
+    lines: dict[LineKey, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,7 @@ class Refused:
     known_origin: str | None = None
 
 
-EntitlementOutcome = Advances | Superseded | Repeated | Duplicate | ConflictingSale | Refused
+EntitlementOutcome = Advances | Adopts | Superseded | Repeated | Duplicate | ConflictingSale | Refused
 
 
 def post_entitlement(books: Books, entitlement: Entitlement) -> EntitlementOutcome:
@@ -86,6 +93,9 @@ def post_entitlement(books: Books, entitlement: Entitlement) -> EntitlementOutco
     known = _known_sale(books, entitlement) if entitlement.cause is Cause.SALE else _known_recalculation(books, entitlement)
     if known is not None:
         return known
+    recovered = books.recovered_postings.get(entitlement.entitlement_id)
+    if recovered is not None:
+        return Adopts(recovered, cumulative_lines(entitlement))
     head = books.lot_heads.get(entitlement.lot)
     if head is not None and entitlement.position <= head.position:
         return Superseded()

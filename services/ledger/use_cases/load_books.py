@@ -54,6 +54,7 @@ from services.ledger.domain.command import (
     Void,
 )
 from services.ledger.domain.entitlement import SOURCE_ROLE, Cause, Entitlement, LineKey, LotKey, Position, SaleKey
+from services.ledger.use_cases.load_recovered import load_recovered
 from services.ledger.use_cases.load_suspense import load_suspense
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ async def load_books(conn: Connection, entitlements: Sequence[Entitlement], comm
         await _load_lots(conn, books, entitlements)
     if commands:
         await _load_commands(conn, books, commands)
+    await load_recovered(conn, books, entitlements, commands)
     await _load_accounts(conn, books, entitlements, commands)
     return books
 
@@ -136,7 +138,15 @@ async def _load_commands(conn: Connection, books: Books, commands: Sequence[Comm
             row["command_hash"], row["code"], row["message"], row["transaction_id"], row["recorded_at"]
         )
     orders = [command.order for command in commands]
-    for row in await conn.fetch(RESERVATIONS, [id_ for order in orders if (id_ := _reservation_id(order)) is not None]):
+    await load_reservations(conn, books, [id_ for order in orders if (id_ := _reservation_id(order)) is not None])
+    booking_keys = [order.booking_key for order in orders if isinstance(order, Settle | Return | Receive | Suspend)]
+    books.bookings.update(row["booking_key"] for row in await conn.fetch(BOOKINGS, booking_keys))
+    await load_suspense(conn, books, orders)
+
+
+async def load_reservations(conn: Connection, books: Books, reservation_ids: Sequence[UUID]) -> None:
+    """Load reservations by their ids."""
+    for row in await conn.fetch(RESERVATIONS, reservation_ids):
         parts = zip(row["scheme_ids"], row["payer_ids"], row["amounts"], strict=True)
         books.reservations[row["reservation_id"]] = Reservation(
             SubjectKey(row["subject_kind"], row["subject_id"]),
@@ -144,9 +154,6 @@ async def _load_commands(conn: Connection, books: Books, commands: Sequence[Comm
             tuple(ReservedPart(scheme_id, payer_id, amount) for scheme_id, payer_id, amount in parts),
             ReservationState(row["state"]),
         )
-    booking_keys = [order.booking_key for order in orders if isinstance(order, Settle | Return | Receive | Suspend)]
-    books.bookings.update(row["booking_key"] for row in await conn.fetch(BOOKINGS, booking_keys))
-    await load_suspense(conn, books, orders)
 
 
 def _reservation_id(order: Order) -> UUID | None:
@@ -177,6 +184,11 @@ async def _load_accounts(
             accounts.add(payable(subject, key.unit))
             accounts.add(receivable(key.payer_id, key.unit))
     accounts.update(_accounts_of_commands(books, commands))
+    await load_accounts(conn, books, accounts, subjects)
+
+
+async def load_accounts(conn: Connection, books: Books, accounts: Iterable[AccountKey], subjects: Iterable[SubjectKey]) -> None:
+    """Load balances of accounts and counters of subjects; those that are not there yet begin at nothing."""
     for row in await conn.fetch(ACCOUNTS, *_columns(accounts, 4)):
         owner_kind, owner_id, purpose, unit, account_id, debits, credits_ = row
         books.balances[AccountKey(owner_kind, owner_id, purpose, unit)] = Balance(account_id, debits, credits_)

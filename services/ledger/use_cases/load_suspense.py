@@ -33,9 +33,14 @@ async def load_suspense(conn: Connection, books: Books, orders: Sequence[Order])
     booking_keys = {key for order in orders for key in _booking_keys(order)}
     booking_keys |= {part.booking_key for posted in books.posted.values() for part in posted.clears}
     if booking_keys:
-        for row in await conn.fetch(SUSPENDED, sorted(booking_keys)):
-            booking_key, *members = row
-            books.suspended[booking_key] = SuspendedBooking(*members)
+        await load_suspended(conn, books, booking_keys)
+
+
+async def load_suspended(conn: Connection, books: Books, booking_keys: Iterable[str]) -> None:
+    """Load bookings in suspense by their keys."""
+    for row in await conn.fetch(SUSPENDED, sorted(booking_keys)):
+        booking_key, *members = row
+        books.suspended[booking_key] = SuspendedBooking(*members)
 
 
 def _booking_keys(order: Order) -> Iterable[str]:

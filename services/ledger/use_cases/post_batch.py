@@ -31,9 +31,10 @@ from services.ledger.adapters.sale_came_before import conflict_message, duplicat
 from services.ledger.domain.books import Accepted, Answered, LotHead
 from services.ledger.domain.carry_out_command import carry_out_command, enter
 from services.ledger.domain.command import Command
-from services.ledger.domain.decision import AnsweredBefore, CarriedOut, Conflicting, Declined
-from services.ledger.domain.entitlement import Cause, Entitlement
+from services.ledger.domain.decision import AnsweredBefore, CarriedOut, Conflicting, Declined, Recovered
+from services.ledger.domain.entitlement import Cause, Entitlement, LineKey
 from services.ledger.domain.post_entitlement import (
+    Adopts,
     Advances,
     ConflictingSale,
     Duplicate,
@@ -141,12 +142,15 @@ class _Batch:
                 self._write(advances.drafts, entitlement)
                 for draft in advances.drafts:
                     self.books.post(draft.transfers)
-                self.books.lot_heads[entitlement.lot] = LotHead(entitlement.position, entitlement.entitlement_id)
-                self.books.lot_lines[entitlement.lot] = advances.lines
-                self.pages.advanced[entitlement.lot] = (entitlement, advances.lines)
-                self._accept(entitlement, advances.detail, first_leaf)
+                self._advance(entitlement, advances.lines)
+                self._accept(entitlement, advances.detail, first_leaf, self.next_leaf - first_leaf, self.recorded_at)
+            case Adopts(posting=posting, lines=lines):
+                self._advance(entitlement, lines)
+                self._accept(entitlement, AcceptedDetail.POSTED, *posting)
+                # The relay may have passed its leaves while the row that it announces was not there yet.
+                self._tell_sale(entitlement, Outcome.ACCEPTED, AcceptedDetail.POSTED, posting.recorded_at)
             case Superseded():
-                self._accept(entitlement, AcceptedDetail.SUPERSEDED, self.next_leaf)
+                self._accept(entitlement, AcceptedDetail.SUPERSEDED, self.next_leaf, 0, self.recorded_at)
             case Repeated(accepted=accepted):
                 self.result.entitlements["repeated"] += 1
                 self._tell_sale(entitlement, Outcome.ACCEPTED, accepted.detail, accepted.recorded_at)
@@ -181,6 +185,8 @@ class _Batch:
             case AnsweredBefore(answered=answered):
                 self.result.commands["repeated"] += 1
                 self._tell_command(command, answered)
+            case Recovered(answered=answered):
+                self._remember(command, answered, [])
             case Conflicting(message=message):
                 code = OutcomeCode.CONFLICTING_PAYLOAD
                 self.result.commands[code] += 1
@@ -262,9 +268,15 @@ class _Batch:
         self.result.leaves += 1
         self.result.transfers += len(leaf.transfers)
 
-    def _accept(self, entitlement: Entitlement, detail: AcceptedDetail, first_leaf: int) -> None:
+    def _advance(self, entitlement: Entitlement, lines: dict[LineKey, int]) -> None:
+        self.books.lot_heads[entitlement.lot] = LotHead(entitlement.position, entitlement.entitlement_id)
+        self.books.lot_lines[entitlement.lot] = lines
+        self.pages.advanced[entitlement.lot] = (entitlement, lines)
+
+    def _accept(
+        self, entitlement: Entitlement, detail: AcceptedDetail, first_leaf: int, leaves: int, recorded_at: datetime
+    ) -> None:
         self.result.entitlements[detail] += 1
-        leaves = self.next_leaf - first_leaf
         accepted = Accepted(
             entitlement.entitlement_id,
             entitlement.cause,
@@ -272,7 +284,7 @@ class _Batch:
             entitlement.sale_hash,
             entitlement.origin,
             detail,
-            self.recorded_at,
+            recorded_at,
             entitlement.value,
         )
         accept(self.books, entitlement, accepted)
@@ -287,7 +299,7 @@ class _Batch:
                 entitlement.origin,
                 entitlement.sequence,
                 entitlement.effective_on,
-                self.recorded_at,
+                recorded_at,
                 detail.value,
                 first_leaf if leaves else None,
                 leaves,
@@ -295,7 +307,7 @@ class _Batch:
             )
         )
         if not leaves:  # what has leaves is announced by the relay of the journal
-            self._tell_sale(entitlement, Outcome.ACCEPTED, detail, self.recorded_at)
+            self._tell_sale(entitlement, Outcome.ACCEPTED, detail, recorded_at)
 
     def _tell_sale(
         self,
@@ -354,27 +366,31 @@ class _Batch:
         self.pages.quarantined.append((row, message))
 
     def _answer(self, command: Command, code: OutcomeCode, message: str | None, leaves: list[Leaf]) -> None:
-        """Remember the outcome; without a leaf it is also told here."""
-        self.result.commands[code] += 1
-        first = leaves[0] if leaves else None
-        transaction_id = None if first is None else UUID(first.transaction_id)
-        answered = self.answered = Answered(command.command_hash, code.value, message, transaction_id, self.recorded_at)
+        """Remember the outcome of now."""
+        transaction_id = UUID(leaves[0].transaction_id) if leaves else None
+        answered = Answered(command.command_hash, code.value, message, transaction_id, self.recorded_at)
+        self._remember(command, answered, leaves)
+
+    def _remember(self, command: Command, answered: Answered, leaves: list[Leaf]) -> None:
+        """Remember an outcome; without a leaf it is also told here."""
+        self.answered = answered
+        self.result.commands[answered.code] += 1
         self.books.commands[command.command_id] = answered
         self.pages.commands.append(
             (
                 command.command_id,
-                command.command_hash,
+                answered.command_hash,
                 command.kind,
                 command.subject.id,
-                self.recorded_at,
-                code.value,
-                message,
-                transaction_id,
-                None if first is None else first.leaf_index,
+                answered.recorded_at,
+                answered.code,
+                answered.message,
+                answered.transaction_id,
+                leaves[0].leaf_index if leaves else None,
                 len(leaves),
             )
         )
-        if first is None:
+        if not leaves:
             self._tell_command(command, answered)
 
     def _tell_command(self, command: Command, answered: Answered) -> None:

@@ -14,7 +14,7 @@ from schemas.ledger_words import OutcomeCode
 from services.ledger.domain.account import AccountKey
 from services.ledger.domain.carry_out_command import carry_out_command, enter
 from services.ledger.domain.command import Command
-from services.ledger.domain.decision import AnsweredBefore, CarriedOut, Conflicting, Declined
+from services.ledger.domain.decision import AnsweredBefore, CarriedOut, Conflicting, Declined, Recovered
 from services.ledger.domain.transaction import TransferDraft
 from services.ledger.use_cases.load_books import load_books
 
@@ -45,7 +45,7 @@ async def preview_command(conn: Connection, command: Command) -> Preview:
             return Preview(OutcomeCode.POSTED, None, transfers, balances)
         case Declined(code=code, message=message):
             return Preview(code, message)
-        case AnsweredBefore(answered=answered):
+        case AnsweredBefore(answered=answered) | Recovered(answered=answered):
             return Preview(OutcomeCode(answered.code), answered.message)
         case Conflicting(message=message):
             return Preview(OutcomeCode.CONFLICTING_PAYLOAD, message)

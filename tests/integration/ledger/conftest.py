@@ -33,7 +33,7 @@ from tests.integration.damage import damage_database
 ALL = 1_000_000
 APPEND_ONLY = (
     "account", "journal", "transfer", "entitlement", "command", "booking", "quarantine", "outbox", "reversal", "correction",
-    "correction_decision",
+    "correction_decision", "recovered_posting", "recovered_outcome",
 )  # fmt: skip
 DERIVED = (
     "balance",

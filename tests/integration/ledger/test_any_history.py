@@ -179,10 +179,10 @@ async def test_any_history_gives_the_balances_and_outcomes_of_the_reference(
         if number in crashes:
             transaction = ledger.conn.transaction()
             await transaction.start()
-            await _post(ledger, step, reference)
+            await post_step(ledger, step, reference)
             await transaction.rollback()
         async with ledger.conn.transaction():
-            await _post(ledger, step, reference)
+            await post_step(ledger, step, reference)
     assert await ledger.balances() == reference.balances()
     still_open = {row["booking_key"]: row["open_amount"] for row in await ledger.rows("suspense", "booking_key")}
     assert still_open == {key: booking.still_open for key, booking in reference.suspended.items()}
@@ -203,7 +203,7 @@ def _ask(reference: Reference, batch: list[ConsumerRecord[Any, Any]], sales: dic
             answers[value["command_id"]] = reference.command(value["command_id"], value)
 
 
-async def _post(ledger: Ledger, step: Step, reference: Reference) -> None:
+async def post_step(ledger: Ledger, step: Step, reference: Reference) -> None:
     if not isinstance(step, dict):
         await post_batch(ledger.conn, step)
         return
