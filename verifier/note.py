@@ -9,6 +9,7 @@ Source: c2sp.org/signed-note; for witnesses c2sp.org/tlog-cosignature; Ed25519 i
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -57,6 +58,11 @@ class Signature:
     name: str
     key_hash: bytes
     content: bytes
+
+    @property
+    def line(self) -> str:
+        """As it stands in a note, with its newline."""
+        return f"{_MARK}{self.name} {b64encode(self.key_hash + self.content).decode()}\n"
 
 
 @dataclass(frozen=True, slots=True)

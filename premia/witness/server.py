@@ -26,7 +26,7 @@ from schemas.note_signing import NoteKey
 from services.runtime.http import serve
 from services.runtime.settings import ListenAddress
 from verifier.checkpoint import Checkpoint
-from verifier.note import VerifierKey
+from verifier.note import VerifierKey, read_note
 
 SIZE_TYPE: Final = "text/x.tlog.size"
 log = logging.getLogger(__name__)
@@ -65,19 +65,28 @@ class Witness:
         if judged.suspicion is not None and asked is not None:
             self._raise_alarm(judged, judged.suspicion, asked.checkpoint, body)
         if judged.status is HTTPStatus.OK and judged.checkpoint is not None:
-            return web.Response(text=self._sign(judged.checkpoint, asked.checkpoint.decode() if asked else ""))
+            return web.Response(text=self._sign(judged.checkpoint, asked.checkpoint if asked else b""))
         if judged.status is HTTPStatus.CONFLICT:
             size = 0 if self.memory.latest is None else self.memory.latest.tree_size
             return web.Response(status=judged.status, body=f"{size}\n".encode(), content_type=SIZE_TYPE)
         return web.Response(status=judged.status, text=f"{judged.why}\n")
 
-    def _sign(self, checkpoint: Checkpoint, note: str) -> str:
+    def _sign(self, checkpoint: Checkpoint, submitted: bytes) -> str:
         now = int(time.time())
         line = self.key.cosign(checkpoint.text, now)
-        self.memory.remember(checkpoint, f"{note}{line}")
+        self.memory.remember(checkpoint, f"{checkpoint.text}\n{self._logs_signatures(submitted)}{line}")
         TREE_SIZE.set(checkpoint.tree_size)
         SIGNED_AT.set(now)
         return line
+
+    def _logs_signatures(self, submitted: bytes) -> str:
+        """Each signature by the log's keys, once. Anybody could have added others, until no reader takes the note any more."""
+        known = {(key.name, key.key_hash) for key in self.log_keys}
+        lines: dict[tuple[str, bytes], str] = {}
+        for signature in read_note(submitted, "the checkpoint").signatures:
+            if (signature.name, signature.key_hash) in known:
+                lines.setdefault((signature.name, signature.key_hash), signature.line)
+        return "".join(lines.values())
 
     def _raise_alarm(self, judged: Judgement, suspicion: Suspicion, submitted: bytes, request: bytes) -> None:
         try:

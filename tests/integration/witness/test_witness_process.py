@@ -131,6 +131,20 @@ async def test_a_fork_is_refused_kept_and_told_of_and_the_true_log_goes_on(tmp_p
         assert said.count("ALARM fork") == said.count("ALARM inconsistent") == said.count("ALARM rollback") == 1
 
 
+async def test_signatures_that_others_add_are_not_remembered(tmp_path: Path) -> None:
+    text = checkpoint_text(LOG.name, LEAVES[:5])
+    strangers = "".join(new_note_key("x" * 200, NoteKind.LOG).sign(text) for _ in range(97))
+    note = f"{text}\n{strangers}{LOG.sign(text)}{LOG.sign(text)}"
+    async with witness(folder_with_key(tmp_path)) as running:
+        body = add_checkpoint_request(0, LEAVES[:5], note)
+        async with running.session.post(f"{running.url}/add-checkpoint", data=body.encode()) as answer:
+            line = await answer.text()
+            assert answer.status == 200
+    assert (tmp_path / "state").read_text() == f"{text}\n{LOG.sign(text)}{line}"
+    async with witness(tmp_path) as running:
+        assert (await running.send(5, LEAVES[:8]))[0] == 200
+
+
 async def test_after_a_restart_nothing_that_was_signed_is_forgotten(tmp_path: Path) -> None:
     async with witness(folder_with_key(tmp_path)) as running:
         await running.send(0, LEAVES[:5])
