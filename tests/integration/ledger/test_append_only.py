@@ -15,8 +15,12 @@ from tests.integration.ledger.records import command, entitlement, reserve, sett
 ORG = ("org", "ORG-1")
 
 
-# Rows that only persons bring about.
+# Rows that only persons bring about, or a restore.
 DECIDED = (
+    "INSERT INTO ledger.recovered_posting (entitlement_id, first_leaf, leaves, recorded_at)"
+    " SELECT entitlement_id, first_leaf, leaves, recorded_at FROM ledger.entitlement WHERE first_leaf IS NOT NULL",
+    "INSERT INTO ledger.recovered_outcome (outcome_id, command_id, code, recorded_at)"
+    " SELECT command_id, command_id, code, recorded_at FROM ledger.command",
     "INSERT INTO ledger.reversal (transaction_id, command_id) SELECT transaction_id, command_id FROM ledger.command"
     " WHERE code = 'POSTED' LIMIT 1",
     "INSERT INTO ledger.correction (correction_id, kind, subject_kind, subject_id, content, proposed_by, proposed_at)"
