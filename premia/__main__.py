@@ -17,6 +17,7 @@ from premia.local.errors import EXIT_INTERRUPTED
 # name -> (module, attribute, one line of help). The help stands here so that `premia --help` imports nothing else.
 COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "accounts": ("premia.commands.accounts", "accounts", "Propose and verify payment accounts (two persons)."),
+    "backup": ("premia.commands.backup", "backup", "Copy database, log and documents into a folder."),
     "balances": ("premia.commands.balances", "balances", "Show the ledger's balances."),
     "calculate": ("premia.commands.calculate", "calculate", "Calculate sales from files, without Kafka."),
     "corrections": ("premia.commands.corrections", "corrections", "Open and correct balances of the ledger (two persons)."),
@@ -38,6 +39,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "publish": ("premia.commands.publish", "publish", "Publish sales from files."),
     "recalculate": ("premia.commands.recalculate", "recalculate", "Calculate lots again that the registry changed."),
     "registry": ("premia.commands.registry", "registry", "Check, compare, show and apply the registry."),
+    "restore": ("premia.commands.backup", "restore", "Bring a backup back into empty places."),
     "schemes": ("premia.commands.schemes", "schemes", "Check, show and compare schemes, the terms of premiums."),
     "schema": ("premia.commands.schema", "schema", "Say how the contracts differ from a release."),
     "settle": ("premia.commands.settle", "settle", "Prepare a settlement cycle."),

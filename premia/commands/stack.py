@@ -52,7 +52,8 @@ data_dir_option = click.option(
 @data_dir_option
 @click.option("--foreground", is_flag=True, help="Stay until Ctrl-C, then stop everything.")
 @click.option("--new-ports", is_flag=True, help="Choose free ports anew instead of those written down.")
-def up(data_dir: Path, *, foreground: bool, new_ports: bool) -> None:
+@click.option("--infrastructure", is_flag=True, help="Kafka, PostgreSQL and the bank only: to restore a backup into them.")
+def up(data_dir: Path, *, foreground: bool, new_ports: bool, infrastructure: bool) -> None:
     """Start Kafka, PostgreSQL, a mock bank and the services.
 
     Everything listens on 127.0.0.1 only and writes below one folder. Running it again changes nothing.
@@ -62,9 +63,12 @@ def up(data_dir: Path, *, foreground: bool, new_ports: bool) -> None:
     was_running = bool(stack.process_ids())
     with signals_as_interrupts():
         try:
-            bring_up(stack, new_ports=new_ports)
+            if infrastructure:
+                stack.start_infrastructure(new_ports=new_ports)
+            else:
+                bring_up(stack, new_ports=new_ports)
             _print_places(stack)
-            for name, trouble in troubles(stack).items():
+            for name, trouble in ({} if infrastructure else troubles(stack)).items():
                 click.echo(f"{PROGRAMS[name].title} is up and waits: {trouble}", err=True)
             if foreground:
                 from premia.local.watch import watch  # noqa: PLC0415  # after check_installation

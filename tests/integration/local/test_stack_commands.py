@@ -57,6 +57,16 @@ def test_up_status_logs_down_and_up_again(premia: Premia, folder: Path) -> None:
     assert premia("status").returncode == 1
 
 
+def test_infrastructure_alone_leaves_the_database_empty_for_a_backup(premia: Premia) -> None:
+    started = premia("up", "--infrastructure")
+    assert started.returncode == 0, started.stderr
+    programs = {program["name"]: program["ready"] for program in json.loads(premia("status", "--json").stdout)["programs"]}
+    assert {name for name, ready in programs.items() if ready} == {"kafka", "postgres", "bank"}
+    migrated = premia("migrate")
+    assert "applied ledger 0001_journal" in migrated.stdout
+    premia("down")
+
+
 def test_without_a_stack_status_says_what_to_do_and_down_does_nothing(premia: Premia) -> None:
     status = premia("status")
     assert status.returncode == 1
