@@ -1,14 +1,15 @@
-"""Entitlements a second from Kafka into PostgreSQL, beside a bare consumer: `python -m benchmarks.ledger`.
+"""Entitlements a second from Kafka into PostgreSQL, beside bare consumers: `python -m benchmarks.ledger`.
 
-Goal: what posting costs beyond reading and storing. Target: 0.3 of a bare consumer that only does inbox, COPY and offset; 0.5
-is the hope. The relay has to keep up.
-Method: the sample's entitlements, duplicates and conflicts among them, and copies of them for other lots; first the bare
-consumer, then the ledger with its relays as in production, each as a process of its own against the same servers, with a
-database and outgoing topics that nobody has written to. Where both stand is read from PostgreSQL every few milliseconds: the
-offsets, and how far the relay has come. The rate is taken between the first tenth and the last record; the ratio is the median
-of the rounds' own, so that a load that comes and goes counts little. Processor time is that of the process and of the server's
-processes behind it. What no ledger with these rows could beat is told too: a COPY of the very rows that it wrote, with their
-indexes, in as many SQL transactions, without Kafka and without a thought.
+Goal: what posting costs beyond reading and storing. Target: 0.3 of a bare consumer that only does inbox, COPY and offset and
+never looks at a value; 0.5 is the hope. The relay has to keep up.
+Method: the sample's entitlements, duplicates and conflicts among them, and copies of them for other lots. In each round the two
+consumers of benchmarks.bare_consumer and the ledger as it runs in production take turns, each a process of its own against the
+same servers, with a database and outgoing topics that nobody has written to. Where they stand is read from PostgreSQL every few
+milliseconds: the offsets, and how far the relay has come. The rate is taken between the first tenth and the last record; ratios
+are medians of the rounds' own, so that a load that comes and goes counts little. Processor time is that of the process and of
+the server's processes behind it.
+What no ledger with these rows could beat is told too: a COPY of the very rows that it wrote, with their indexes, in as many SQL
+transactions, without Kafka and without a thought.
 """
 
 from __future__ import annotations
@@ -23,15 +24,15 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import asyncpg
 import psutil
 import uvloop
-from aiokafka import ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
 from click.testing import CliRunner
 
+from benchmarks.bare_consumer import BARE_TABLES, KINDS
 from benchmarks.ledger_database import drop_database, empty_database, local_stack, machine, new_database, processor_s
 from benchmarks.sample_entitlements import copies_of, sample_entitlements
 from premia.__main__ import main as premia
@@ -39,11 +40,9 @@ from premia.local.stack import LocalStack
 from schemas.message import Message
 from schemas.note_signing import NoteKind, new_note_key
 from schemas.topics import ENTITLEMENTS, LEDGER_TRANSACTIONS, SALE_OUTCOMES
-from services.runtime.batch_consumer import BATCH_RECORDS_MAX, Subscription, consume
-from services.runtime.database import Connection, open_pool
+from services.runtime.batch_consumer import BATCH_RECORDS_MAX
+from services.runtime.database import Connection
 from services.runtime.kafka import bootstrap_servers, publish, start_producer
-from services.runtime.process import tune_garbage_collection
-from services.runtime.settings import required
 
 RATIO_MIN: Final = 0.3
 ROUNDS: Final = 5
@@ -51,29 +50,20 @@ COPIES: Final = 3  # of the sample: 50,000 entitlements
 WARM_SHARE: Final = 0.1
 POLL_S: Final = 0.01
 DEADLINE_S: Final = 180.0
-BARE_TABLES: Final = """
-    CREATE SCHEMA bare;
-    CREATE TABLE bare.consumer_offset (topic text, partition int, next_offset bigint NOT NULL, cluster_id text NOT NULL,
-        last_record_sha256 bytea, updated_at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (topic, partition));
-    CREATE TABLE bare.inbox (source text, id text, PRIMARY KEY (source, id));
-    CREATE TABLE bare.record (topic text, partition int, record_offset bigint, key bytea, value bytea,
-        PRIMARY KEY (topic, partition, record_offset))"""
-INBOX: Final = """
-    INSERT INTO bare.inbox (source, id) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
-    RETURNING source, id"""
-BARE_STANDS: Final = "SELECT (SELECT sum(next_offset)::int FROM bare.consumer_offset), NULL, NULL"
+# How many entitlements are read, how many leaves are relayed, and how many there are; a bare consumer relays what it reads.
+BARE_STANDS: Final = """
+    SELECT read, read, read FROM (SELECT coalesce(sum(next_offset), 0)::int AS read FROM bare.consumer_offset) AS stand"""
 LEDGER_STANDS: Final = f"""
-    SELECT (SELECT sum(next_offset)::int FROM ledger.consumer_offset WHERE topic = '{ENTITLEMENTS}'),
-        (SELECT position + 1 FROM ledger.relay_cursor WHERE source = 'journal'), (SELECT tree_size FROM ledger.log_head)"""
+    SELECT (SELECT coalesce(sum(next_offset), 0)::int FROM ledger.consumer_offset WHERE topic = '{ENTITLEMENTS}'),
+        coalesce((SELECT position + 1 FROM ledger.relay_cursor WHERE source = 'journal'), 0),
+        (SELECT tree_size FROM ledger.log_head)"""
 COPIED: Final = ("account", "journal", "transfer", "entitlement", "lot_head", "lot_line", "balance", "subject", "outbox")
 BACKENDS: Final = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-
-Records = Sequence[ConsumerRecord[Any, Any]]
 
 
 class _Run(NamedTuple):
     read_a_second: float
-    relayed_a_second: float | None  # entitlements of which the relay had told
+    relayed_a_second: float  # entitlements whose transactions were relayed
     process_us: float
     server_us: float
 
@@ -90,38 +80,42 @@ async def _measure(stack: LocalStack) -> float:
     await asyncio.to_thread(_apply_topics)
     entitlements = await _publish()
     print(f"{machine()}, {entitlements:,} entitlements a round")
-    runs: dict[str, list[_Run]] = {"bare consumer": [], "ledger": []}
+    bare: dict[str, list[_Run]] = {kind: [] for kind in KINDS}
+    ledger: list[_Run] = []
     copies: list[float] = []
     for _ in range(ROUNDS):
-        url = await empty_database(stack)
-        await _execute(url, BARE_TABLES)
-        runs["bare consumer"].append(await _run(("benchmarks.ledger", "bare"), url, url, BARE_STANDS, entitlements))
-        await drop_database(stack, url)
+        for kind, runs in bare.items():
+            url = await empty_database(stack)
+            await _execute(url, BARE_TABLES)
+            runs.append(await _run(("benchmarks.bare_consumer", kind), url, url, BARE_STANDS, entitlements))
+            await drop_database(stack, url)
         await _empty_outgoing_topics()
         database = await new_database(stack)
-        runs["ledger"].append(await _run(("services.ledger",), database.writer, database.admin, LEDGER_STANDS, entitlements))
+        ledger.append(await _run(("services.ledger",), database.writer, database.admin, LEDGER_STANDS, entitlements))
         copies.append(await _copy_rate(database.admin, entitlements))
         await drop_database(stack, database.admin)
-    for name, found in runs.items():
-        _print(name, "from Kafka", [run.read_a_second for run in found], found)
-    _print("ledger", "until relayed", [run.relayed_a_second or 0 for run in runs["ledger"]], runs["ledger"])
-    spread = f"({min(copies):,.0f}..{max(copies):,.0f})"
-    print(f"COPY of the ledger's rows     {statistics.median(copies):8,.0f} entitlements/s {spread}")
-    pairs = list(zip(runs["ledger"], runs["bare consumer"], strict=True))
-    ratio = statistics.median((ledger.relayed_a_second or 0) / bare.read_a_second for ledger, bare in pairs)
-    by_processor = statistics.median(
-        (bare.process_us + bare.server_us) / (ledger.process_us + ledger.server_us) for ledger, bare in pairs
-    )
-    print(f"ledger / bare consumer: {ratio:.2f} by rate until relayed, {by_processor:.2f} by processor time")
-    return ratio
+    for kind, runs in bare.items():
+        _print(f"bare consumer of {kind}", [run.read_a_second for run in runs], runs)
+    _print("COPY of the ledger's rows", copies)
+    _print("ledger", [run.read_a_second for run in ledger], ledger)
+    _print("ledger, until relayed", [run.relayed_a_second for run in ledger])
+    return min(_ratio(kind, ledger, runs) for kind, runs in bare.items())
 
 
-def _print(name: str, what: str, rates: list[float], runs: list[_Run]) -> None:
-    process_us, server_us = (statistics.median(run[place] for run in runs) for place in (2, 3))
-    print(
-        f"{name:14} {what:14} {statistics.median(rates):8,.0f} entitlements/s ({min(rates):,.0f}..{max(rates):,.0f}),"
-        f" {process_us:6.1f} µs of processor each, {server_us:6.1f} µs in PostgreSQL"
-    )
+def _print(name: str, rates: list[float], runs: Sequence[_Run] = ()) -> None:
+    line = f"{name:29} {statistics.median(rates):8,.0f} entitlements/s ({min(rates):,.0f}..{max(rates):,.0f})"
+    if runs:
+        process_us, server_us = (statistics.median(costs) for costs in zip(*[run[2:] for run in runs], strict=True))
+        line += f", {process_us:.1f} µs of processor each, {server_us:.1f} µs in PostgreSQL"
+    print(line)
+
+
+def _ratio(kind: str, ledger: list[_Run], bare: list[_Run]) -> float:
+    pairs = list(zip(ledger, bare, strict=True))
+    by_rate = statistics.median(ours.relayed_a_second / theirs.read_a_second for ours, theirs in pairs)
+    by_processor = statistics.median(sum(theirs[2:]) / sum(ours[2:]) for ours, theirs in pairs)
+    print(f"ledger, until relayed / bare consumer of {kind}: {by_rate:.2f}; by processor time {by_processor:.2f}")
+    return by_rate
 
 
 async def _run(module: tuple[str, ...], url: str, admin: str, stands: str, entitlements: int) -> _Run:
@@ -133,11 +127,11 @@ async def _run(module: tuple[str, ...], url: str, admin: str, stands: str, entit
             relayed = await _reach(conn, stands, process, entitlements, relayed=True)
     finally:
         await conn.close()
-    count = relayed.read - warm.read
-    relayed_share = None if relayed.relayed is None else (relayed.relayed - warm.relayed) / relayed.relayed
+    count = entitlements - warm.read
+    relayed_share = (relayed.relayed - warm.relayed) / relayed.relayed
     return _Run(
-        (read.read - warm.read) / (read.at - warm.at),
-        None if relayed_share is None else relayed_share * entitlements / (relayed.at - warm.at),
+        count / (read.at - warm.at),
+        entitlements * relayed_share / (relayed.at - warm.at),
         (relayed.process_s - warm.process_s) / count * 1e6,
         (relayed.server_s - warm.server_s) / count * 1e6,
     )
@@ -166,7 +160,7 @@ async def _copy_rate(admin: str, entitlements: int) -> float:
 class _Stand(NamedTuple):
     at: float
     read: int
-    relayed: int | None
+    relayed: int
     process_s: float
     server_s: float
 
@@ -176,7 +170,7 @@ async def _reach(conn: Connection, stands: str, process: psutil.Process, entitle
     deadline = time.monotonic() + DEADLINE_S
     while True:
         read, told, leaves = await conn.fetchrow(stands)
-        if (read or 0) >= entitlements and not (relayed and told != leaves):
+        if read >= entitlements and not (relayed and told != leaves):
             at = time.monotonic()
             backends = [psutil.Process(row["pid"]) for row in await conn.fetch(BACKENDS)]
             return _Stand(at, read, told, processor_s(process), processor_s(*backends))
@@ -229,26 +223,6 @@ async def _empty_outgoing_topics() -> None:
     await asyncio.to_thread(_apply_topics)
 
 
-# --- the bare consumer --------------------------------------------------------------------------------------------------
-
-
-async def bare() -> None:
-    """The runtime's consumer with nothing but an inbox and a COPY of the records."""
-    tune_garbage_collection()
-    pool = await open_pool(required("PREMIA_LEDGER_DATABASE_URL"))
-    await consume(pool, Subscription("bare", "bare", (ENTITLEMENTS,), _bare_apply, lambda: None))
-
-
-async def _bare_apply(conn: Connection, records: Records) -> None:
-    headers = [dict(record.headers) for record in records]
-    await conn.fetch(INBOX, [told["ce_salesource"].decode() for told in headers], [told["ce_id"].decode() for told in headers])
-    await conn.copy_records_to_table(
-        "record",
-        schema_name="bare",
-        records=[(record.topic, record.partition, record.offset, record.key, record.value) for record in records],
-    )
-
-
 async def _execute(url: str, statements: str) -> None:
     conn = await asyncpg.connect(url)
     await conn.execute(statements)
@@ -256,7 +230,4 @@ async def _execute(url: str, statements: str) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["bare"]:
-        uvloop.run(bare())
-    else:
-        main()
+    main()
