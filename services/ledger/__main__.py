@@ -21,7 +21,7 @@ from services.ledger.adapters.log_folder import LogFolder
 from services.ledger.adapters.log_http import LogHttp
 from services.ledger.adapters.log_keys import LogKeys, log_keys
 from services.ledger.adapters.witness import witnesses
-from services.ledger.limits import MEASURE_INTERVAL_S
+from services.ledger.limits import MEASURE_INTERVAL_S, SEQUENCES_GATHER_S
 from services.ledger.metrics import (
     BATCH_RECORDS,
     COMMANDS_TOTAL,
@@ -141,6 +141,7 @@ async def main(stop: asyncio.Event) -> None:
         topics=(SALE_OUTCOMES,),
         apply=track_sequences,
         applied=lambda: None,
+        gather_s=SEQUENCES_GATHER_S,
     )
     roles = ActorRoles()
     kafka = KafkaWatch()
