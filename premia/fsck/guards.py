@@ -17,7 +17,7 @@ from premia.fsck.streams import Connection
 APPEND_ONLY: Final[dict[str, tuple[str, ...]]] = {
     "ledger": (
         "account", "journal", "transfer", "entitlement", "command", "booking", "quarantine", "outbox", "reversal", "correction",
-        "correction_decision",
+        "correction_decision", "recovered_posting", "recovered_outcome",
     ),
     "payout": (
         "ledger_transaction", "posting", "ledger_command", "command_outcome", "registry_event", "account_event", "cycle_event",

@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from tests.integration.ledger.conftest import APPEND_ONLY, DERIVED, MADE_EMPTY, Ledger
+from tests.integration.ledger.conftest import APPEND_ONLY, DERIVED, MADE_EMPTY, RECOVERED, Ledger
 
 HEADS = ("log_head", "outbox_head", "account_day_head")
 
@@ -22,7 +22,7 @@ class Backup:
 async def back_up(ledger: Ledger) -> Backup:
     """Copy everything."""
     backup = Backup()
-    for table in (*APPEND_ONLY, *DERIVED, *HEADS):
+    for table in (*APPEND_ONLY, *RECOVERED, *DERIVED, *HEADS):
         backup.tables[table] = [tuple(row) for row in await ledger.conn.fetch(f"SELECT * FROM ledger.{table}")]
     return backup
 

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from premia.commands.migrate import WrongInput, bring_up_to_date
-from tests.integration.ledger.conftest import APPEND_ONLY, Ledger
+from tests.integration.ledger.conftest import APPEND_ONLY, RECOVERED, Ledger
 from tests.integration.ledger.records import command, entitlement, reserve, settle
 
 ORG = ("org", "ORG-1")
@@ -38,7 +38,7 @@ async def filled(ledger: Ledger) -> None:
     )
     for statement in DECIDED:
         await ledger.conn.execute(statement)
-    for table in APPEND_ONLY:
+    for table in (*APPEND_ONLY, *RECOVERED):
         assert await ledger.conn.fetchval(f"SELECT count(*) FROM ledger.{table}") > 0, table
 
 
@@ -154,7 +154,7 @@ async def contents(ledger: Ledger) -> dict[str, str]:
     try:
         found = {
             table: await admin.fetchval(f"SELECT md5(string_agg(t::text, ' ' ORDER BY t::text)) FROM ledger.{table} AS t")
-            for table in APPEND_ONLY
+            for table in (*APPEND_ONLY, *RECOVERED)
         }
         found["guards"] = await admin.fetchval(
             "SELECT md5(string_agg(r::text, ' ' ORDER BY r::text)) FROM ("
@@ -188,7 +188,7 @@ async def login(request: pytest.FixtureRequest, ledger: Ledger) -> AsyncIterator
         await conn.close()
 
 
-@pytest.mark.parametrize("table", APPEND_ONLY)
+@pytest.mark.parametrize("table", [*APPEND_ONLY, *RECOVERED])
 async def test_nobody_of_the_service_can_change_the_journal(
     ledger: Ledger, login: asyncpg.Connection[asyncpg.Record], table: str
 ) -> None:
@@ -254,7 +254,7 @@ async def test_the_owner_is_stopped_by_triggers_in_replica_mode_too(ledger: Ledg
     try:
         await admin.execute("SET session_replication_role = replica")
         await admin.execute("SET ROLE ledger_owner")
-        for table in APPEND_ONLY:
+        for table in (*APPEND_ONLY, *RECOVERED):
             for statement in (f"DELETE FROM ledger.{table}", f"TRUNCATE ledger.{table} CASCADE"):
                 with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="append-only"):
                     await admin.execute(statement)
