@@ -11,6 +11,7 @@ from tests.integration.ledger.records import clear, command, entitlement, reserv
 ORG: Final = ("org", "ORG-1")
 SUBJECT: Final = {"kind": "org", "id": "ORG-1"}
 LINES: Final = (("ORG-1", "producer", 100000), ("ORG-2", "producer", 40000), ("FUND-1", "community_fund", 1000))
+RECOVERED: Final = {"recovered_posting", "recovered_outcome"}  # a restore brings them about, and nothing else
 MANY_PARTS: Final = 200  # of long ids: more than one leaf holds
 
 
@@ -87,5 +88,5 @@ async def fill(ledger: Ledger) -> None:
         content = {"correction_id": str(uuid_of(name)), "effective_on": "2025-03-31", "reason": reason, **members}
         async with ledger.conn.transaction():
             assert (await decided(ledger.conn, content)).code == "POSTED"
-    for table in APPEND_ONLY:
+    for table in set(APPEND_ONLY) - RECOVERED:
         assert await ledger.conn.fetchval(f"SELECT count(*) FROM ledger.{table}") > 0, table
