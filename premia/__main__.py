@@ -29,7 +29,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "fsck": ("premia.commands.fsck", "fsck", "Recompute and check the invariants of the ledger."),
     "gaps": ("premia.commands.gaps", "gaps", "Show sales that refiners counted and that never arrived."),
     "keys": ("premia.commands.keys", "keys", "Make keys of refiners, of the log and its witnesses."),
-    "ledger": ("premia.commands.ledger", "ledger", "Read the ledger: one account with its postings."),
+    "ledger": ("premia.commands.ledger", "ledger", "Read, export or rebuild the ledger."),
     "logs": ("premia.commands.stack", "logs", "Show the log of a service of the local stack."),
     "lot": ("premia.commands.lot", "lot", "Show what became of one lot."),
     "migrate": ("premia.commands.migrate", "migrate", "Bring the database schemas up to date."),

@@ -1,4 +1,8 @@
-"""`premia ledger`: one account of the ledger, posting by posting."""
+"""`premia ledger`: one account of the ledger, posting by posting; and the whole of it in formats of others.
+
+Method: by the reader's login, in one snapshot, streamed: memory does not grow with the ledger. An export says whose ledger it
+is and whether it is synthetic, so the published registry is asked first.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ from premia.amounts import grouped, plain, unit_name
 from premia.as_of import Recorded, as_of_in_words, recorded, recorded_options
 from premia.commands.rebuild import rebuild
 from premia.database import reader
+from premia.kafka import kafka_servers, run
+from premia.ledger_export.heading import Heading
 from services.ledger.domain.account import AccountKey
 from services.ledger.use_cases.account_postings import (
     BEFORE_THE_FIRST,
@@ -40,7 +46,7 @@ class UnknownAccount(click.ClickException):
 
 @click.group()
 def ledger() -> None:
-    """Read the ledger: accounts with their postings. Rebuild what is derived of it."""
+    """Read one account of the ledger, export all of it, rebuild what is derived of it."""
 
 
 ledger.add_command(rebuild)
@@ -71,6 +77,40 @@ def account(
     if period.last < period.first:
         raise click.UsageError("--to lies before --from")
     asyncio.run(_show(key, period, recorded(tree_size, recorded_by), as_json=as_json))
+
+
+@ledger.command()
+@click.option("--format", "form", type=click.Choice(["beancount", "csv", "jsonl"]), required=True, help="What to write.")
+@recorded_options
+def export(form: str, tree_size: int | None, recorded_by: datetime | None) -> None:
+    """Write the whole ledger to stdout, as recorded in the first leaves of its log, by default in all of them.
+
+    beancount: a journal with what each account must hold, for bean-check and fava. csv: a row for each transfer. jsonl: each
+    leaf as it was hashed. The same --tree-size gives the same bytes.
+    """
+    run(_export(form, recorded(tree_size, recorded_by)))
+
+
+async def _export(form: str, asked: Recorded) -> None:
+    from premia.ledger_export import beancount, leaves, rows  # noqa: PLC0415
+    from premia.published_registry import published_registry  # noqa: PLC0415
+
+    lines = {"beancount": beancount.beancount_lines, "csv": rows.csv_lines, "jsonl": leaves.json_lines}[form]
+    snapshot = (await published_registry(kafka_servers())).in_force
+    programme = None if snapshot is None else snapshot.programme
+    async with reader() as conn:
+        heading = Heading(
+            programme_id="" if programme is None else programme.id,
+            programme_name="" if programme is None else programme.name,
+            synthetic=None if programme is None else programme.synthetic,
+            tree_size=await asked.resolved(conn),
+        )
+        out = click.get_text_stream("stdout", encoding="utf-8")
+        async for line in lines(conn, heading):
+            out.write(line + "\n")
+        out.flush()
+    for sentence in heading.sentences():
+        click.echo(sentence, err=True)
 
 
 def _account_key(name: str) -> AccountKey:

@@ -96,6 +96,17 @@ def test_every_command_that_is_printed_works_as_it_is_printed(printed: str, data
     assert list(save_here.glob("ORG-PE-012-*.pdf"))
 
 
+def test_an_accountants_tool_finds_the_whole_ledger_in_balance(printed: str, data_dir: Path) -> None:
+    assert printed
+    assert run_premia("up", data_dir=data_dir).returncode == 0
+    file = data_dir.parent / "sample.beancount"
+    exported = run_shell(f"{PREMIA} ledger export --format beancount > {file}", data_dir)
+    assert (exported.returncode, "SYNTHETIC DATA" in exported.stderr) == (0, True), exported.stderr
+    assert "SYNTHETIC DATA" in file.read_text(encoding="utf-8")
+    checked = run_shell(f"{Path(PREMIA).with_name('bean-check')} {file}", data_dir)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
 def test_a_second_demo_says_that_it_starts_over_and_refuses_a_stack_that_is_not_its_own(printed: str, data_dir: Path) -> None:
     assert printed
     run_premia("down", data_dir=data_dir)
