@@ -4,6 +4,7 @@ Goal: one command shows everything working, on real Kafka and PostgreSQL, and le
 Method: starts the local stack anew in a folder of its own, applies the sample's registry, drives the sample through it
 (premia.demo.drive), prints figures and commands. On a terminal it stays up until Ctrl-C; elsewhere it stops.
 Refuses: a folder that holds a stack which the demo did not make: the bank's clock never goes back, so a demo starts over.
+Servers from elsewhere (KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL) that hold a programme already: that is not ours to remove.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def demo(data_dir: Path, *, stops: bool) -> None:
     stays = sys.stdout.isatty() and not stops
     stack = new_stack(data_dir, bank_clock=BANK_OPENS_AT, ends_with_caller=True)
     _start_over(stack)
-    from premia.demo.run import Sample, run_sample  # noqa: PLC0415  # aiohttp, aiokafka and asyncpg, after the first words
+    from premia.demo.run import Sample, refuse_used_servers, run_sample  # noqa: PLC0415  # aiohttp, aiokafka and asyncpg, after the first words
     from premia.demo.summary import figures, next_steps, time_table  # noqa: PLC0415
     from premia.local.memory import PeakMemory  # noqa: PLC0415
 
@@ -61,6 +62,7 @@ def demo(data_dir: Path, *, stops: bool) -> None:
             with stopwatch.step("start Kafka, PostgreSQL, bank and services"):
                 _mark(stack)
                 bring_up(stack)
+                asyncio.run(refuse_used_servers(stack))
             with PeakMemory(stack.all_pids) as memory:
                 with stopwatch.step("apply the registry"):
                     apply_registry(stack, registry)

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 import asyncpg
 
-from premia.demo.drive import Driver
+from premia.demo.drive import TREE_SIZE, Driver
 from premia.demo.facts import Facts, read_facts
 from premia.local.bank import bank_of
+from premia.local.errors import MachineNotReady
 from premia.local.tokens import read_tokens
 from premia.service_client import ServiceClient
 from premia.trace.story import story_of
 from premia.trace.story_lines import story_lines
 from premia.trace.subject import Lot
+from schemas.topics import SALES
 from services.runtime.kafka import start_producer
+from services.runtime.topic_log import open_log
 
 if TYPE_CHECKING:
     from premia.demo.stopwatch import Stopwatch
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
     from samples.reader import AccountEvidence, PublishedSale, SampleCycle
     from schemas.registry_snapshot import LoadedRegistry
 
-STORY: Final = Lot("REF-CH-01", "PE-2025-000061")  # provisional, final, paid with others, on a statement: half a screen
+STORY: Final = Lot("REF-CH-01", "PE-2025-000246")  # provisional, final, paid with others, on a statement: half a screen
+
+EMPTY_SERVERS: Final = "the demo begins on empty servers; name others, or unset the variable to have one started here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,21 @@ class Sample:
     sales: Sequence[PublishedSale]
     accounts: Sequence[AccountEvidence]
     cycles: Sequence[SampleCycle]
+
+
+async def refuse_used_servers(stack: LocalStack) -> None:
+    """Raise MachineNotReady if the servers hold sales or transactions: of another programme, or of a demo before."""
+    environment = stack.environment()
+    servers = environment["KAFKA_BOOTSTRAP_SERVERS"]
+    async with open_log(SALES, servers=servers) as log:
+        async for _ in log.to_end():
+            raise MachineNotReady(f"Kafka at {servers} holds sales already: {EMPTY_SERVERS}")
+    reader = await asyncpg.connect(environment["PREMIA_READER_DATABASE_URL"])
+    try:
+        if await reader.fetchval(TREE_SIZE):
+            raise MachineNotReady(f"the database that DATABASE_URL names holds a ledger already: {EMPTY_SERVERS}")
+    finally:
+        await reader.close()
 
 
 async def run_sample(stack: LocalStack, sample: Sample, stopwatch: Stopwatch) -> tuple[Facts, list[str]]:

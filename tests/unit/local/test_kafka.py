@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
+from pathlib import Path
+
+import yaml
 
 from premia.local.kafka import new_cluster_id, server_properties, serves_clients
 from premia.local.limits import BROKER_MESSAGE_BYTES_MAX
@@ -27,6 +30,15 @@ def test_topics_are_never_created_by_a_misspelling() -> None:
 def test_the_broker_takes_the_largest_message_of_every_topic() -> None:
     assert int(settings()["message.max.bytes"]) == BROKER_MESSAGE_BYTES_MAX
     assert all(topic.message_bytes_max <= BROKER_MESSAGE_BYTES_MAX for topic in TOPICS)
+
+
+def test_the_broker_in_a_container_takes_it_too_and_keeps_its_data_in_the_volume() -> None:
+    compose = yaml.safe_load((Path(__file__).resolve().parents[3] / "docker-compose.yml").read_text(encoding="utf-8"))
+    kafka = compose["services"]["kafka"]
+    assert int(kafka["environment"]["KAFKA_MESSAGE_MAX_BYTES"]) == BROKER_MESSAGE_BYTES_MAX
+    assert [volume.split(":")[1] for volume in kafka["volumes"]] == [kafka["environment"]["KAFKA_LOG_DIRS"]]
+    ports = [port for service in compose["services"].values() for port in service["ports"]]
+    assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
 def test_a_cluster_id_is_a_uuid_as_kafka_writes_it_and_never_looks_like_an_option() -> None:
