@@ -63,7 +63,7 @@ def next_steps(data_dir: Path, *, runs: bool) -> list[str]:
     steps = [] if runs else [("start it again, on what is there", f"{command} up")]
     steps += [
         ("one lot: provisional, final, corrected", f"{command} lot REF-CH-01/PE-2025-000123"),
-        ("the same with its payments, statements and proofs, as above", f"{command} trace REF-CH-01/PE-2025-000123"),
+        ("the same with its payments, statements and proofs", f"{command} trace REF-CH-01/PE-2025-000123"),
         ("one cooperative: earned, paid, lot by lot", f"{command} organization ORG-PE-012"),
         ("a payment that came back, and was paid again", f"{command} trace REF-CH-01/PE-2025-000061"),
         ("its newest statement, as PDF and JSON", f"{command} statements show ORG-PE-012 --save ."),

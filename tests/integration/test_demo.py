@@ -16,6 +16,7 @@ from typing import Final
 import pytest
 
 from samples.reader import FOLDER
+from tests.integration import tour
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PREMIA: Final = str(Path(sys.executable).parent / "premia")
@@ -78,6 +79,17 @@ def test_the_public_totals_come_out(printed: str) -> None:
     rejected = planned["rejected_total"] + planned["conflicts"]
     assert row(printed, "Rejected, as planned").startswith(f"{rejected}: ")
     assert "SINTÉTICOS" in printed
+
+
+def test_the_guided_tour_says_what_its_commands_say(printed: str, data_dir: Path) -> None:
+    assert printed
+    assert run_premia("up", data_dir=data_dir).returncode == 0
+    page = tour.PAGE.read_text(encoding="utf-8")
+    path = f"{Path(PREMIA).parent}:{os.environ['PATH']}"
+    now = tour.walked(page, lambda command: run_shell(f"PATH={path}; {{ {command}; }} 2>&1", data_dir).stdout)
+    if os.environ.get("PREMIA_WRITE_TOUR"):
+        tour.PAGE.write_text(now, encoding="utf-8")
+    assert now == page, "PREMIA_WRITE_TOUR=1 writes what is printed now; read the difference"
 
 
 def test_every_command_that_is_printed_works_as_it_is_printed(printed: str, data_dir: Path) -> None:

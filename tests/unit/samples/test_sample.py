@@ -29,6 +29,7 @@ from samples.reader import (
     read_cycles,
     read_sales,
 )
+from schemas.gold_sale import ParsedSale, parse_sale
 from schemas.registry import RegistryFile
 from schemas.registry_file import load_registry, load_registry_file
 from services.payout.domain.settlement import CarriedOver, CarryCode, Held, HoldCode, Ordered, Result, Terms, settle
@@ -335,6 +336,16 @@ def test_what_real_life_has_is_in_the_sample(
     assert years["2014"] * 10 < years["2024"]
     negative = [item for item in ledger.items if item.amount_minor < 0]
     assert len(negative) > 100, "corrections and cancellations take money back"
+
+
+def test_the_first_lot_of_ones_own_goes_on_where_its_refiner_stopped(sales: list[PublishedSale]) -> None:
+    own = json.loads((FOLDER / "first-lot.json").read_text(encoding="utf-8"))
+    numbers = [
+        parsed.sale.sequence
+        for sale in sales
+        if isinstance(parsed := parse_sale(sale.message.value), ParsedSale) and parsed.sale.refiner_id == own["refiner_id"]
+    ]
+    assert own["sequence"] == max(numbers) + 1, "else `premia gaps` tells of numbers that nobody ever counted"
 
 
 # --- the stories -------------------------------------------------------------------------------------------------------
