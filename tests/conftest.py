@@ -9,6 +9,7 @@ KAFKA_BOOTSTRAP_SERVERS and DATABASE_URL are honoured: what they name is used in
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shutil
 import signal
@@ -37,9 +38,14 @@ ROLE_VARIABLES: Final = {
 
 
 def pytest_configure() -> None:
-    """Have children take signals by default: nohup and a shell's background jobs ignore some, which is inherited."""
+    """Have children take signals by default, and commands find no stack but the test's own.
+
+    nohup and a shell's background jobs ignore some signals, which is inherited. A stack that a demo left in the checkout
+    would be asked for what a test does not name.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    os.environ["PREMIA_DATA_DIR"] = str(Path(tempfile.gettempdir()) / "premia-tests-no-stack")
 
 
 @pytest.fixture(scope="session")
