@@ -6,7 +6,18 @@ import subprocess
 import sys
 from typing import Final
 
-BENCHMARKS: Final = ("engine", "worker", "latency", "rebalance", "ledger", "ledger_peers", "ledger_growth", "verify", "demo")
+BENCHMARKS: Final = (
+    "engine",
+    "worker",
+    "latency",
+    "rebalance",
+    "ledger",
+    "ledger_peers",
+    "ledger_growth",
+    "ledger_reading",
+    "verify",
+    "demo",
+)
 
 
 def main() -> None:

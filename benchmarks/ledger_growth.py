@@ -25,7 +25,7 @@ import uvloop
 from benchmarks.ledger_database import Posted, Record, local_stack, machine, new_database, post
 from benchmarks.sample_entitlements import copies_of, sample_entitlements
 from premia.local.stack import LocalStack
-from services.ledger.use_cases.account_balances import account_balances
+from services.ledger.use_cases.account_balances import AccountFilter, account_balances
 from services.runtime.batch_consumer import BATCH_RECORDS_MAX
 from services.runtime.database import Connection
 from services.runtime.process import tune_garbage_collection
@@ -100,7 +100,7 @@ async def _balances(conn: Connection) -> bool:
     for owner in random.choices(owners, k=BALANCES_READ):
         started = time.perf_counter()
         async with conn.transaction():
-            balances = [balance async for balance in account_balances(conn, [owner])]
+            balances = [balance async for balance in account_balances(conn, AccountFilter((owner,)))]
         took_ms.append((time.perf_counter() - started) * 1e3)
         assert balances, owner
     p50, p99 = statistics.median(took_ms), statistics.quantiles(took_ms, n=100)[-1]
