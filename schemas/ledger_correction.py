@@ -5,7 +5,7 @@ Method: a proposal names one subject and either a transaction of it that is take
 against suspense. Its id is chosen by who proposes, so that sending it again is safe. The reason's words stay with the proposal;
 leaves carry their hash.
 Refuses: what the ledger would refuse to post, when it is proposed and again when it is approved.
-Source: design, section 6.
+Source: design, section 6; docs/adr/0016.
 """
 
 from __future__ import annotations

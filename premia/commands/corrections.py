@@ -118,8 +118,9 @@ def approve(correction: str, actor: str | None, *, as_json: bool) -> None:
     shown = run(_decide(correction, "approve", actor))
     _print(shown, as_json=as_json)
     subject = f"{shown['subject']['kind']}:{shown['subject']['id']}"
-    undo = f"premia corrections propose --subject {subject} --reverses {shown['transaction_id']} … takes it back"
-    _next(f"nothing; {undo}")
+    if not as_json:
+        undo = f"premia corrections propose --subject {subject} --reverses {shown['transaction_id']} …"
+        click.echo(f"Should it be wrong: {undo}", err=True)
 
 
 @corrections.command()

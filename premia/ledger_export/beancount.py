@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from premia.amounts import plain
 from premia.ledger_export.heading import Heading
-from schemas.ledger_words import FINE_GOLD, Purpose
+from schemas.ledger_words import FINE_GOLD, PROGRAMME_OWNER_ID, OwnerKind, Purpose
 from services.ledger.domain.account import AccountKey
 from services.ledger.use_cases.account_balances import ALL_ACCOUNTS, AccountBalance, account_balances
 from services.ledger.use_cases.as_of import AsOf
@@ -41,6 +41,7 @@ ROOTS: Final = {
     Purpose.GOLD: "Equity:Gold",
 }
 assert set(ROOTS) == set(Purpose), "every account has its place"
+PROGRAMME: Final = (OwnerKind.PROGRAMME, PROGRAMME_OWNER_ID)
 ENCODED: Final = "Id-"
 _PLAIN_ID: Final = re.compile(r"[A-Z0-9][A-Za-z0-9-]*")
 
@@ -96,8 +97,9 @@ def _transaction(transfer: ExportedTransfer) -> Iterator[str]:
 
 @lru_cache(NAMES_KEPT_MAX)
 def _name(key: AccountKey) -> str:
-    """The account's name without its unit: one Beancount account holds several."""
-    return f"{ROOTS[Purpose(key.purpose)]}:{key.owner_kind.capitalize()}:{_component(key.owner_id)}"
+    """The account's name without its unit: one Beancount account holds several. There is one programme."""
+    name = f"{ROOTS[Purpose(key.purpose)]}:{key.owner_kind.capitalize()}"
+    return name if (key.owner_kind, key.owner_id) == PROGRAMME else f"{name}:{_component(key.owner_id)}"
 
 
 def _component(owner_id: str) -> str:

@@ -6,7 +6,7 @@ What took from a booking in suspense gives it back when it is reversed.
 Refuses: what has steps of its own to be taken back, and would otherwise be counted twice: a premium (its next revision), a
 payment (void, return, or a clearing), a booking in suspense (clearing), an attestation; and the account in_transit,
 which belongs to reservations.
-Source: design, section 6.
+Source: design, section 6; docs/adr/0016.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Goal: what was asked as of a tree size or of a day is answered in time that does
 nothing for it.
 Method: beside posting, in order, once for each bucket; leaves never change, so a sum never has to. What is not summed yet is
 added up from the transfers by who reads: nothing is wrong while this is behind, only slower.
-Source: docs/ledger.md.
+Source: docs/adr/0017.
 """
 
 from __future__ import annotations
