@@ -50,6 +50,11 @@ COMMANDS: Final = """
     SELECT p.order_id, p.kind, p.command_id, p.written_at, c.code, c.message, c.first_leaf, c.leaves
     FROM payout.ledger_command AS p LEFT JOIN ledger.command AS c USING (command_id)
     WHERE p.order_id = ANY($1) ORDER BY p.written_at, p.kind"""
+# Steps that somebody else asked for: a person cleared a booking in suspense against the payment.
+CLEARED: Final = """
+    SELECT x.leaf_index FROM payout.attempt AS t
+    JOIN payout.ledger_transaction AS x ON x.reservation_id = t.attempt_id
+    WHERE t.order_id = ANY($1) AND NOT EXISTS (SELECT FROM payout.ledger_command AS c WHERE c.command_id = x.command_id)"""
 ATTESTED: Final = "SELECT command_id, first_leaf FROM ledger.command WHERE command_id = ANY($1)"
 # States of an order that follow from a booking, and which one.
 _BOOKED_BY: Final[Mapping[str, str]] = {"booked": "settle", "settled": "settle", "returning": "return", "returned": "return"}
@@ -57,7 +62,7 @@ _BOOKED_BY: Final[Mapping[str, str]] = {"booked": "settle", "settled": "settle",
 
 @dataclass(slots=True)
 class OrderStory:
-    """Events of the orders, and the leaves that their commands were posted as."""
+    """Events of the orders, and the leaves that their steps were posted as."""
 
     events: list[TraceEvent] = field(default_factory=list)
     leaves: list[int] = field(default_factory=list)
@@ -86,6 +91,7 @@ async def order_events(conn: Connection, order_ids: Sequence[UUID]) -> OrderStor
             story.leaves += range(row["first_leaf"], row["first_leaf"] + row["leaves"])
         else:
             story.events.append(_unposted(orders[row["order_id"]], row))
+    story.leaves += [row["leaf_index"] for row in await conn.fetch(CLEARED, order_ids)]
     return story
 
 

@@ -40,15 +40,16 @@ LEAVES_OF_ORDER: Final = "SELECT DISTINCT leaf_index FROM payout.order_item WHER
 ORDERS_OF_LEAVES: Final = "SELECT DISTINCT order_id FROM payout.order_item WHERE leaf_index = ANY($1)"
 # A statement's own leaves: in its tree and period, and in no earlier statement of its subject.
 OF_STATEMENT: Final = """
-    SELECT t.leaf_index, t.kind, t.command_id FROM payout.statement AS s
+    SELECT t.leaf_index, t.kind, t.reservation_id FROM payout.statement AS s
     LEFT JOIN payout.statement AS p
       ON p.subject_kind = s.subject_kind AND p.subject_id = s.subject_id AND p.number = s.number - 1
     JOIN payout.ledger_transaction AS t ON t.subject_kind = s.subject_kind AND t.subject_id = s.subject_id
       AND t.leaf_index < s.tree_size AND t.effective_on <= s.period_to
       AND (p.statement_id IS NULL OR NOT (t.leaf_index < p.tree_size AND t.effective_on <= p.period_to))
     WHERE s.statement_id = $1"""
-ORDERS_OF_COMMANDS: Final = """
-    SELECT DISTINCT order_id FROM payout.ledger_command WHERE command_id = ANY($1) AND order_id IS NOT NULL"""
+ORDERS_OF_RESERVATIONS: Final = "SELECT DISTINCT order_id FROM payout.attempt WHERE attempt_id = ANY($1)"
+# What makes money to be paid, or less of it.
+ITEM_KINDS: Final = frozenset({"premium", "opened", "corrected", "exchanged"})
 ENTITLEMENTS_OF_LOT: Final = """
     SELECT refiner_id, lot_id, revision, calculation, entitlement_id, cause, sale_id, origin, effective_on, recorded_at, detail,
         first_leaf, leaves, value
@@ -107,7 +108,7 @@ ATTESTED: Final = """
 class _Scope:
     """What a story is about. `statement_ids`: those that must be told in any case."""
 
-    premium_leaves: tuple[int, ...]
+    item_leaves: tuple[int, ...]
     order_ids: tuple[UUID, ...]
     statement_ids: tuple[UUID, ...] = ()
 
@@ -120,13 +121,13 @@ async def story_of(conn: Connection, about: Traced) -> list[TraceEvent]:
         entitlements = await conn.fetch(ENTITLEMENTS_OF_LOT, about.refiner_id, about.lot_id)
         events += [_refused(row) for row in await conn.fetch(REFUSED, about.refiner_id, about.lot_id)]
     else:
-        entitlements = await conn.fetch(ENTITLEMENTS_OF_LEAVES, scope.premium_leaves)
+        entitlements = await conn.fetch(ENTITLEMENTS_OF_LEAVES, scope.item_leaves)
     for row in entitlements:
         events += _sale(row)
     orders = await order_events(conn, scope.order_ids)
-    leaves = tuple(sorted({*scope.premium_leaves, *orders.leaves}))
+    leaves = tuple(sorted({*scope.item_leaves, *orders.leaves}))
     events += await _postings(conn, leaves)
-    events += await _waiting(conn, scope.premium_leaves)
+    events += await _waiting(conn, scope.item_leaves)
     events += orders.events
     events += await _statements(conn, leaves, scope.statement_ids)
     return in_order(events)
@@ -143,9 +144,9 @@ async def _scope(conn: Connection, about: Traced) -> _Scope:
             return _Scope(tuple(leaves), (order_id,))
         case IssuedStatement(statement_id):
             rows = await conn.fetch(OF_STATEMENT, statement_id)
-            commands = [row["command_id"] for row in rows if row["command_id"] is not None]
-            orders = [row["order_id"] for row in await conn.fetch(ORDERS_OF_COMMANDS, commands)]
-            leaves = [row["leaf_index"] for row in rows if row["kind"] == "premium"]
+            reservations = [row["reservation_id"] for row in rows if row["reservation_id"] is not None]
+            orders = [row["order_id"] for row in await conn.fetch(ORDERS_OF_RESERVATIONS, reservations)]
+            leaves = [row["leaf_index"] for row in rows if row["kind"] in ITEM_KINDS]
             return _Scope(tuple(leaves), tuple(orders), (statement_id,))
 
 

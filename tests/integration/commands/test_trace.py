@@ -18,7 +18,9 @@ from premia.local.stack import LocalStack
 from services.payout.adapters.statement_printer import StatementPrinter
 from services.runtime.database import open_pool
 from tests.conftest import environment_with_database
+from tests.integration.ledger.records import clear, suspend
 from tests.integration.payout.books import Books, registry_file
+from tests.integration.payout.test_decided_by_persons import correction
 from tests.mock_bank import running_mock_bank
 
 At = tuple[Books, dict[str, str]]  # the programme, and the variables of who reads it
@@ -172,3 +174,23 @@ async def test_a_recalculation_stands_beside_the_sale_that_it_is_from(books: At)
         "premium: USD 1,498.08",
     ]
     assert {event["on"] for event in story} == {"2025-03-14"}, "it takes effect on the day of its sale"
+
+
+async def test_a_payment_that_a_person_cleared_and_a_correction_are_part_of_the_story(books: At) -> None:
+    programme, environment = books
+    await programme.account("ORG-PE-012")
+    await programme.premium("1498.08")
+    await programme.settle()
+    await programme.command(suspend("B", "1498.08", direction="DBIT"))
+    attempt_id = await programme.value("SELECT attempt_id FROM payout.attempt")
+    organization = ("org", "ORG-PE-012")
+    await programme.command(clear("C", "B", "1498.08", organization, kind="settlement", reservation_id=str(attempt_id)))
+    await programme.correct(correction("down", ("debit", "6.76")))
+    await programme.carry()
+    order_id = await programme.value("SELECT order_id FROM payout.payout_order")
+    posted = [event["details"]["kind"] for event in await events(environment, str(order_id)) if event["what"] == "posting"]
+    assert posted == ["premium", "reserved", "settled"]
+    (answer,) = await programme.statements(date(2025, 3, 1), date(2025, 3, 31), ["ORG-PE-012"])
+    await programme.carry()
+    told = await events(environment, str(answer["statement_id"]))
+    assert "corrected" in {event["details"].get("kind") for event in told}
