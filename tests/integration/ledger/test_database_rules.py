@@ -1,4 +1,4 @@
-"""What PostgreSQL itself refuses, whoever writes: transfers between units, of nothing, to themselves, without leaf or account."""
+"""What PostgreSQL itself refuses, whoever writes: transfers between units, of nothing, without leaf or account."""
 
 from __future__ import annotations
 
