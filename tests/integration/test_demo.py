@@ -19,6 +19,7 @@ from samples.reader import FOLDER
 from tests.integration import tour
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+README: Final = ROOT / "README.md"
 PREMIA: Final = str(Path(sys.executable).parent / "premia")
 DEMO_TIMEOUT_S: Final = 1_200  # a minute or two on an idle machine; tests assert nothing about it.
 
@@ -79,6 +80,15 @@ def test_the_public_totals_come_out(printed: str) -> None:
     rejected = planned["rejected_total"] + planned["conflicts"]
     assert row(printed, "Rejected, as planned").startswith(f"{rejected}: ")
     assert "SINTÉTICOS" in printed
+
+
+def test_the_readme_shows_what_is_printed(printed: str, data_dir: Path) -> None:
+    shown = re.search(r"ends like this.*?^```\n(.*?)^```", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    assert shown is not None
+    now = tour.masked(printed.replace(str(data_dir), ".premia"))
+    told = [line.removesuffix(" …") for line in tour.masked(shown.group(1)).splitlines() if line != "…"]
+    assert len(told) > 50
+    assert [line for line in told if not re.search(r"\d s\b", line) and line not in now] == [], "but for the times"
 
 
 def test_the_guided_tour_says_what_its_commands_say(printed: str, data_dir: Path) -> None:
