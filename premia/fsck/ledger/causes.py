@@ -1,7 +1,7 @@
 """Which entitlement or command caused each leaf.
 
 Goal: every leaf has one cause, and every cause exactly the leaves that it names.
-Method: both tables are read in order of their first leaf, beside the journal.
+Method: the tables are read in order of their first leaf, beside the journal.
 """
 
 from __future__ import annotations
@@ -23,6 +23,11 @@ EXPLANATION_BYTES_MAX: Final = 40_000  # a cause beyond this is told without its
 ENTITLEMENTS: Final = """
     SELECT first_leaf, leaves, entitlement_id::text AS id, recorded_at, effective_on::text, value
     FROM ledger.entitlement WHERE first_leaf IS NOT NULL ORDER BY first_leaf"""
+# Leaves that a restore took away and the log gave back, until their entitlements were read again.
+RECOVERED: Final = """
+    SELECT r.first_leaf, r.leaves, r.entitlement_id::text AS id, r.recorded_at
+    FROM ledger.recovered_posting AS r
+    WHERE NOT EXISTS (SELECT FROM ledger.entitlement AS e WHERE e.entitlement_id = r.entitlement_id) ORDER BY r.first_leaf"""
 COMMANDS: Final = """
     SELECT c.first_leaf, c.leaves, c.command_id::text AS id, c.recorded_at, c.command_hash, c.kind, c.subject_id, c.code,
         c.transaction_id::text, b.booking_key, b.kind AS booking_kind
@@ -32,7 +37,7 @@ COMMANDS: Final = """
 
 @dataclass(slots=True)
 class Cause:
-    """One row of either table. `entitlement` is None for a command, and where the bytes cannot be read."""
+    """One of them. `entitlement` is None for a command, and where its bytes cannot be read or are not there yet."""
 
     row: Row
     is_command: bool
@@ -50,11 +55,12 @@ class Cause:
 
 
 class Causes:
-    """Both tables, side by side with the journal."""
+    """All of them, side by side with the journal."""
 
-    def __init__(self, entitlements: Stream, commands: Stream) -> None:
+    def __init__(self, entitlements: Stream, recovered: Stream, commands: Stream) -> None:
         """Use `open_causes`."""
         self._entitlements = entitlements
+        self._recovered = recovered
         self._commands = commands
         self._current: Cause | None = None
 
@@ -85,21 +91,23 @@ class Causes:
 
     def _first(self) -> Stream | None:
         """The stream whose next row names the earlier leaf."""
-        waiting = [stream for stream in (self._entitlements, self._commands) if stream.row is not None]
+        streams = (self._entitlements, self._recovered, self._commands)
+        waiting = [stream for stream in streams if stream.row is not None]
         return min(waiting, key=lambda stream: stream.next_row["first_leaf"], default=None)
 
     async def _take(self, stream: Stream) -> Cause:
         row = stream.next_row
-        is_command = stream is self._commands
-        read = None if is_command else read_entitlement(row["value"])
+        read = read_entitlement(row["value"]) if stream is self._entitlements else None
         await stream.advance()
-        return Cause(row, is_command, None if isinstance(read, str) else read)  # check_lots names what cannot be read
+        # check_lots names what cannot be read
+        return Cause(row, stream is self._commands, None if isinstance(read, str) else read)
 
 
 async def open_causes(conn: Connection) -> Causes:
     """Begin to read."""
     return Causes(
         await open_stream(conn, ENTITLEMENTS, page_rows=ENTITLEMENT_PAGE_ROWS),
+        await open_stream(conn, RECOVERED, page_rows=COMMAND_PAGE_ROWS),
         await open_stream(conn, COMMANDS, page_rows=COMMAND_PAGE_ROWS),
     )
 
@@ -115,7 +123,7 @@ def check_cause(leaf: Leaf, row: Row, cause: Cause) -> list[Deviation]:
         found |= {"kind": expected["kind"] if leaf["kind"] in kinds else leaf["kind"], "subject": leaf["subject"]["id"]}
         if leaf["part"] == 1:
             expected["transaction_id"], found["transaction_id"] = cause.row["transaction_id"], leaf["transaction_id"]
-    else:
+    elif cause.entitlement is not None:
         expected["effective_on"], found["effective_on"] = cause.row["effective_on"], leaf["effective_on"]
     expected["recorded_at"], found["recorded_at"] = str(cause.row["recorded_at"]), str(row["recorded_at"])
     deviations = [

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 
 import orjson
 
+from services.ledger.use_cases.import_leaves import import_leaves
+from tests.integration.ledger.backup import back_up, restore
 from tests.integration.ledger.conftest import Ledger
+from tests.integration.ledger.records import entitlement
 from tests.integration.ledger.story import fill
 
 
@@ -48,6 +52,28 @@ async def test_as_json_every_line_has_the_same_members_and_the_last_one_says_wha
     assert summary.keys() == {"type", "deviations", "root", "checked", "not_checked"}
     assert (summary["type"], summary["deviations"]) == ("summary", 2)
     assert summary["checked"]["leaves"] == 31
+
+
+async def test_lots_that_a_restore_took_back_are_not_judged_before_their_entitlements_came_again(ledger: Ledger) -> None:
+    await fill(ledger)
+    backup = await back_up(ledger)
+    again = [entitlement(lot="LOT-2", revision=3, origin_offset=20), entitlement(lot="NEW", origin_offset=21)]
+    await ledger.post(*again)
+    lost = [row["leaf"] for row in await ledger.rows("journal", "leaf_index")][len(backup.tables["journal"]) :]
+    await restore(ledger, backup)
+
+    async def leaves() -> AsyncIterator[bytes]:
+        for leaf in lost:
+            yield leaf
+
+    await import_leaves(ledger.conn, leaves())
+    waiting = _fsck(ledger, "--json")
+    assert (waiting.returncode, len(waiting.stdout.splitlines())) == (0, 1), waiting.stdout
+    told = "2 wait for entitlements that are read again after a restore"
+    assert orjson.loads(waiting.stdout)["not_checked"]["lots"] == told
+    await ledger.post(*reversed(again))
+    assert "lots" not in orjson.loads(_fsck(ledger, "--json").stdout)["not_checked"]
+    assert await ledger.deviations() == []
 
 
 def _fsck(ledger: Ledger, *options: str) -> subprocess.CompletedProcess[str]:
