@@ -8,10 +8,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do $$p $(FI
 BIN := .venv/bin
 SOURCES := premia schemas services samples tests benchmarks tools verifier
 
-.PHONY: help venv demo up down test soak check fix bench lock
+.PHONY: help venv demo up down test test15 soak check fix bench lock
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 venv:
 	@$(or $(PYTHON),false) $(FITS) || { echo "premia: Python 3.11, 3.12 or 3.13 is needed, and" \
@@ -29,6 +29,9 @@ down: ## Stop them
 
 test: venv check ## Everything that CI runs
 	@$(BIN)/python -m pytest
+
+test15: venv ## What speaks to PostgreSQL, on version 15 if it is installed
+	@$(BIN)/python -m tests.postgres_15
 
 soak: venv ## The long tests with their full counts
 	@PREMIA_SOAK=1 $(BIN)/python -m pytest --timeout=7200
