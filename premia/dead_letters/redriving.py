@@ -18,9 +18,10 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from premia.dead_letters.letters import Letter, headers_of, read_dead_letters, with_records
-from premia.dead_letters.telling import by_origin, letter_as_json, line, printable
+from premia.dead_letters.telling import by_origin, letter_as_json, line
 from premia.dead_letters.wanted import Filter, State
 from premia.local.talk import progress, say
+from premia.printable import printable
 from premia.sale_outcomes import OutcomeWatch, watch_outcomes
 from schemas.dead_letter import ATTEMPTS_MAX
 from schemas.message import Message

@@ -19,6 +19,7 @@ from aiokafka import ConsumerRecord
 from premia.dead_letters.letters import Letter, headers_of, read_dead_letters, with_records
 from premia.dead_letters.wanted import Filter, State
 from premia.local.talk import say
+from premia.printable import printable
 from schemas.cloudevents import HeaderFault, from_headers, time_text
 from schemas.dead_letter import PREFIX
 
@@ -139,11 +140,6 @@ def _value_in_words(value: bytes) -> str:
 
 def _text(content: bytes) -> str:
     return printable(content.decode(errors="backslashreplace"))
-
-
-def printable(text: str) -> str:
-    """What outsiders wrote, without what a terminal would obey."""
-    return "".join(sign if sign.isprintable() else f"\\u{ord(sign):04x}" for sign in text)
 
 
 async def export_letters(servers: str, wanted: Filter) -> int:

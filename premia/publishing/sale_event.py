@@ -16,6 +16,7 @@ from typing import Final
 import orjson
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
+from premia.printable import printable
 from premia.signing import Signer
 from schemas.canonical_json import NotCanonicalError, canonical_json
 from schemas.cloudevents import CloudEventAttributes
@@ -95,7 +96,7 @@ class Fault:
         name = "" if self.field is None or self.cell is not None else f", {self.field}"
         value = "" if self.value is None else f" = {self.value}"
         code = "" if self.code is None else f"{self.code}, "
-        return f"{where}{name}{value}: {code}{self.message}"
+        return printable(f"{where}{name}{value}: {code}{self.message}")
 
     def as_json(self) -> dict[str, object]:
         """The same, for software."""

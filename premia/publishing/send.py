@@ -18,6 +18,7 @@ import orjson
 from aiokafka import AIOKafkaProducer
 
 from premia.local.talk import progress, say
+from premia.printable import printable
 from premia.publishing.sale_event import SaleEvent
 from premia.sale_outcomes import OutcomeWatch, watch_outcomes
 from schemas.sale_outcome import Outcome, SaleOutcome
@@ -96,7 +97,7 @@ def _tell_receipt(receipt: _Receipt, *, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(_receipt_as_json(receipt)))
     else:
-        click.echo(f"published {receipt.event.key_text} as {receipt.origin} id {receipt.event.id}")
+        click.echo(printable(f"published {receipt.event.key_text} as {receipt.origin} id {receipt.event.id}"))
 
 
 # --- outcomes -----------------------------------------------------------------------------------------------------------
@@ -135,7 +136,7 @@ def _outcome_in_words(receipt: _Receipt, outcome: SaleOutcome) -> str:
     event = receipt.event
     if outcome.outcome is Outcome.REJECTED:
         fault = event.fault(outcome.field or "", outcome.message or "", code=outcome.detail)
-        return f"rejected {event.key_text} as {receipt.origin} id {event.id}: {fault}"
+        return printable(f"rejected {event.key_text} as {receipt.origin} id {event.id}: {fault}")
     detail = "" if outcome.detail == outcome.outcome.value else f" ({outcome.detail})"
     more = "" if outcome.message is None else f": {outcome.message}"
-    return f"{outcome.outcome.value} {event.key_text} as {receipt.origin} id {event.id}{detail}{more}"
+    return printable(f"{outcome.outcome.value} {event.key_text} as {receipt.origin} id {event.id}{detail}{more}")

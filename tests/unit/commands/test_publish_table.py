@@ -177,6 +177,14 @@ def test_check_finds_one_revision_with_two_contents(tmp_path: Path) -> None:
     assert line.startswith(f"{tmp_path}/sales.jsonl:2, revision = 1: CONFLICTING_PAYLOAD, is the same lot and revision as ")
 
 
+@pytest.mark.parametrize("sign", ["\x85", "\x9b2J", "\u202e"])
+def test_what_a_terminal_would_obey_is_told_by_its_code_point(tmp_path: Path, sign: str) -> None:
+    checked = check(tmp_path, table(ROW | {"assay_agreed": f"87{sign}1.8"}))
+    (line,) = checked.stdout.splitlines()
+    assert f'assay_agreed = "87\\u{ord(sign[0]):04x}' in line
+    assert line.isprintable()
+
+
 def test_the_example_of_the_page_prints_what_the_page_says(monkeypatch: pytest.MonkeyPatch) -> None:
     example, transcript = re.findall(r"^```\n(.*?)```$", PAGE, flags=re.MULTILINE | re.DOTALL)
     assert (ROOT / "samples" / "table.csv").read_text(encoding="utf-8") == example
