@@ -180,7 +180,7 @@ CONTRACTS: Final[tuple[PublishedContract, ...]] = (
         model=ledger_command.LEDGER_COMMAND,  # type: ignore[arg-type]  # an adapter of a union
         module=ledger_command.__name__,
         side=Side.ONLY_WE_READ,
-        written_by=(Service.PAYOUT,),
+        written_by=(Service.PAYOUT, Service.PORTAL),
         read_by=(Service.LEDGER,),
         guarantees=(
             "Every command gets exactly one outcome on `ledger.transactions.v1`; the same command again gets the same one.",
@@ -271,7 +271,7 @@ CONTRACTS: Final[tuple[PublishedContract, ...]] = (
         module=registry.__name__,
         side=Side.OTHERS_READ,
         written_by=(Service.COMMAND_LINE, Service.PORTAL),
-        read_by=(Service.CALCULATOR, Service.PAYOUT, Service.PORTAL),
+        read_by=(Service.CALCULATOR, Service.LEDGER, Service.PAYOUT, Service.PORTAL),
         guarantees=("A record counts only once the marker of its `apply_id` is there and starts from the version you have.",),
         topic=REGISTRY,
         key="kind/id",
@@ -283,7 +283,7 @@ CONTRACTS: Final[tuple[PublishedContract, ...]] = (
         module=registry.__name__,
         side=Side.OTHERS_READ,
         written_by=(Service.COMMAND_LINE, Service.PORTAL),
-        read_by=(Service.CALCULATOR, Service.PAYOUT, Service.PORTAL),
+        read_by=(Service.CALCULATOR, Service.LEDGER, Service.PAYOUT, Service.PORTAL),
         guarantees=(
             "Switch on a marker whose `previous_version` is yours and whose `count` records you have; ignore all others.",
         ),

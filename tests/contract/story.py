@@ -17,6 +17,8 @@ from typing import Any, Final
 from schemas.cloudevents import CloudEventAttributes
 from schemas.entitlement import ENTITLEMENT_TYPE, Replaced
 from schemas.gold_sale import SALE_TYPE
+from schemas.identity import derived_id
+from schemas.ledger_command import LEDGER_COMMAND
 from schemas.message import Message
 from schemas.recalculation import Approved, LotToRecalculate, Prepared, Published, recalculation_id
 from schemas.registry import Organization, RegistryFile
@@ -29,6 +31,7 @@ from services.ledger.adapters.messages import checkpoint_message
 from services.ledger.use_cases.post_batch import post_batch
 from services.ledger.use_cases.relay_journal import journal_after
 from services.ledger.use_cases.seal_log import seal_log
+from services.payout.adapters.ledger_topic import ledger_command_message
 from services.premium_calculator.adapters.calculating_registry import calculating_registry
 from services.premium_calculator.adapters.recalculation_topic import lots_message, parts_of, step_message
 from services.premium_calculator.adapters.sale_answer import answer
@@ -99,8 +102,27 @@ SALES_TOLD: Final = (
 )  # fmt: skip
 
 
+# What payout does not ask for by itself.
+PROGRAMME: Final = {"kind": "programme", "id": "demo"}
+COMMANDS: Final = (
+    {"command_id": str(derived_id("command", "suspend", "B")), "kind": "suspend", "subject": PROGRAMME,
+     "effective_on": "2025-04-10", "currency": "USD", "amount": "50.00", "direction": "CRDT", "booking_key": "B"},
+    {"command_id": str(derived_id("command", "clear", "B")), "kind": "clear", "subject": {"kind": "payer", "id": "PAY-01"},
+     "effective_on": "2025-04-11", "booking_key": "B", "currency": "USD", "amount": "30.00", "against": {"kind": "receivable"}},
+    {"command_id": str(derived_id("command", "exchange", "B")), "kind": "exchange", "subject": PROGRAMME,
+     "effective_on": "2025-04-11", "sold": {"currency": "USD", "amount": "1000.00"},
+     "bought": {"currency": "PEN", "amount": "3752.50"},
+     "rate": {"value": "3.7525", "source": "SBS", "side": "ask", "on": "2025-04-10"}, "of": {"kind": "bank"}},
+)  # fmt: skip
+CORRECTION: Final = {
+    "correction_id": str(derived_id("correction", "B")), "kind": "correct", "subject": {"kind": "payer", "id": "PAY-01"},
+    "effective_on": "2025-04-14", "reason": {"code": "NOT_THEIRS", "text": "El abono era de otra entidad."},
+    "lines": [{"purpose": "receivable", "unit": "USD", "side": "debit", "amount": "30.00"}],
+}  # fmt: skip
+
+
 async def told_by(books: Books) -> Story:
-    """Let the lot be sold, posted, paid and stated."""
+    """Let the lot be sold, posted, paid and stated; and persons decide what only persons can."""
     file = programme()
     await books.apply_registry(file)
     wanted = loaded(file)
@@ -126,6 +148,11 @@ async def told_by(books: Books) -> Story:
         again = story.of_type(ENTITLEMENT_TYPE)[-1]
         posted = await post_batch(conn, [_carried(again, len(SALES_TOLD))])
         assert posted.entitlements == {"posted": 1}
+    for offset, command in enumerate(COMMANDS):
+        message = ledger_command_message(LEDGER_COMMAND.validate_python(command), RECALCULATED_AT)
+        story.messages.append(message)
+        await books.command(_carried(message, offset))
+    await books.correct(CORRECTION)
     await books.carry()
     async with books.ledger.acquire() as conn:
         story.messages += [message for _, message in await journal_after(conn, -1, ALL)]

@@ -110,10 +110,14 @@ def examples_of(story: Story) -> dict[str, list[Example]]:
         "ledger.command.v1": [
             _by_value("reserve", "payout asks to set a payment's money aside", story, "ledger.command.v1", kind="reserve"),
             _by_value("settle", "the bank booked it", story, "ledger.command.v1", kind="settle"),
+            _by_value("clear", "a booking in suspense was a payer's money", story, "ledger.command.v1", kind="clear"),
+            _by_value("exchange", "dollars are sold for soles at the bank", story, "ledger.command.v1", kind="exchange"),
         ],
         "ledger.transaction.v1": [
             _by_value("premium", "a premium was posted", story, "ledger.transaction.v1", kind="premium"),
             _by_value("settled", "a payment was settled", story, "ledger.transaction.v1", kind="settled"),
+            _by_value("exchanged", "an exchange, with its rate", story, "ledger.transaction.v1", kind="exchanged"),
+            _by_value("corrected", "a correction, with both persons", story, "ledger.transaction.v1", kind="corrected"),
         ],
         "ledger.command-outcome.v1": [
             _by_value("posted", "the command was carried out", story, "ledger.command-outcome.v1", code="POSTED")
