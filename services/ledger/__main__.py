@@ -25,6 +25,7 @@ from services.ledger.limits import MEASURE_INTERVAL_S, SEQUENCES_GATHER_S
 from services.ledger.metrics import (
     BATCH_RECORDS,
     COMMANDS_TOTAL,
+    CORRECTIONS_WAITING,
     ENTITLEMENTS_TOTAL,
     OLDEST_SEQUENCE_GAP_SECONDS,
     SEALED_BEHIND_SECONDS,
@@ -32,15 +33,17 @@ from services.ledger.metrics import (
     TRANSFERS_TOTAL,
     TREE_SIZE,
     TRIAL_BALANCE,
+    UNSUMMED_LEAVES,
 )
 from services.ledger.published_log import PublishedLog
 from services.ledger.sealing import Sealing
 from services.ledger.use_cases.post_batch import BatchResult, post_batch
+from services.ledger.use_cases.read_corrections import waiting_corrections
 from services.ledger.use_cases.recover_log import recover_log
 from services.ledger.use_cases.relay_journal import journal_after
 from services.ledger.use_cases.seal_log import recorded_at
 from services.ledger.use_cases.sequence_gaps import gap_figures
-from services.ledger.use_cases.sum_account_days import keep_summed
+from services.ledger.use_cases.sum_account_days import keep_summed, unsummed_leaves
 from services.ledger.use_cases.track_sequences import track_sequences
 from services.ledger.use_cases.trial_balance import trial_balance
 from services.ledger.witnessing import follow_with
@@ -107,6 +110,8 @@ async def measure(pool: Pool, log_folder: LogFolder, keys: LogKeys) -> None:
             now = datetime.now(UTC)
             figures = await gap_figures(conn, now)
             unsealed_since = await recorded_at(conn, 0 if stored is None else stored[0].size)
+            CORRECTIONS_WAITING.set(await waiting_corrections(conn))
+            UNSUMMED_LEAVES.set(await unsummed_leaves(conn))
         for kind, count in figures.gaps_by_kind.items():
             SEQUENCE_GAPS.labels(kind.value).set(count)
         OLDEST_SEQUENCE_GAP_SECONDS.set(figures.oldest_seconds)

@@ -37,3 +37,10 @@ SEAL_SECONDS: Final = Histogram(
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 60),
 )
 WITNESSES: Final = Gauge("premia_ledger_witnesses", "Witnesses of the log by how they are doing.", ["state"])
+CORRECTIONS_WAITING: Final = Gauge(
+    "premia_ledger_corrections_waiting", "Opening balances and corrections that one person proposed and nobody decided on."
+)
+UNSUMMED_LEAVES: Final = Gauge(
+    "premia_ledger_unsummed_leaves",
+    "Leaves that readers of earlier balances add up one by one; below a bucket when all is well.",
+)

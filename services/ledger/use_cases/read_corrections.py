@@ -23,6 +23,10 @@ CORRECTIONS: Final = """
     WHERE ($1::uuid IS NULL OR correction_id = $1) AND ($2::text IS NULL OR coalesce(d.decision, 'proposed') = $2)
     ORDER BY c.proposed_at DESC, correction_id LIMIT $3"""
 
+WAITING: Final = """
+    SELECT count(*) FROM ledger.correction AS c
+    WHERE NOT EXISTS (SELECT FROM ledger.correction_decision AS d WHERE d.correction_id = c.correction_id)"""
+
 
 async def read_correction(conn: Connection, correction_id: UUID) -> Correction | None:
     """One of them, or None."""
@@ -33,6 +37,12 @@ async def read_correction(conn: Connection, correction_id: UUID) -> Correction |
 async def read_corrections(conn: Connection, state: CorrectionState | None) -> list[Correction]:
     """All, or those of one state, newest first; at most LIST_ROWS_MAX."""
     return await _read(conn, None, state)
+
+
+async def waiting_corrections(conn: Connection) -> int:
+    """How many nobody decided on."""
+    waiting: int = await conn.fetchval(WAITING)
+    return waiting
 
 
 async def _read(conn: Connection, correction_id: UUID | None, state: CorrectionState | None) -> list[Correction]:

@@ -29,6 +29,7 @@ SUM: Final = """
         AS side (account_id, debit, credit)
     WHERE t.leaf_index >= $2 AND t.leaf_index < $3 AND j.leaf_index >= $2 AND j.leaf_index < $3
     GROUP BY side.account_id, j.effective_on"""
+UNSUMMED: Final = "SELECT h.tree_size - d.buckets * $1::bigint FROM ledger.log_head AS h, ledger.account_day_head AS d"
 ADVANCE: Final = "UPDATE ledger.account_day_head SET buckets = $1"
 
 
@@ -41,6 +42,12 @@ async def sum_next_bucket(conn: Connection) -> bool:
         await conn.execute(SUM, bucket, bucket * BUCKET_LEAVES, (bucket + 1) * BUCKET_LEAVES)
         await conn.execute(ADVANCE, bucket + 1)
         return True
+
+
+async def unsummed_leaves(conn: Connection) -> int:
+    """Leaves that are in no summed bucket: below a bucket when all is well."""
+    leaves: int = await conn.fetchval(UNSUMMED, BUCKET_LEAVES)
+    return leaves
 
 
 async def keep_summed(pool: Pool) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import signal
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import aiohttp
 import orjson
 import pytest
 
+import schemes
 from premia.local.ports import choose_ports
 from schemas.topics import ENTITLEMENTS, LEDGER_TRANSACTIONS, SALE_OUTCOMES
+from tests.integration.command import Finished, premia, premia_with
 from tests.integration.ledger.conftest import Ledger
 from tests.integration.ledger.records import entitlement, record, reserve, settle
 from tests.integration.ledger.service import DEADLINE_S, EXIT_UNEXPECTED, posted, running, send, told, until
@@ -143,3 +148,54 @@ async def test_a_second_process_waits_for_the_first_and_takes_over(ledger: Ledge
 
             await until(all_told)
     assert await ledger.deviations() == []
+
+
+async def test_two_persons_correct_a_running_ledger_and_everybody_is_told(ledger: Ledger, tmp_path: Path) -> None:
+    brokers, url = ledger.environment["KAFKA_BOOTSTRAP_SERVERS"], f"http://{ledger.environment['PREMIA_LEDGER_HTTP']}"
+    actors = {"persona-1": "token-of-1", "persona-2": "token-of-2"}
+    hashes = {actor: hashlib.sha256(token.encode()).hexdigest() for actor, token in actors.items()}
+    (tmp_path / "tokens.json").write_text(json.dumps(hashes))
+    terms: dict[str, Any] = {"id": "demo", "name": "Demo"}
+    file = tmp_path / "programme.json"
+    async with running(ledger):
+
+        async def corrections(actor: str, *arguments: str) -> Finished:
+            known = {"PREMIA_LEDGER_URL": url, "PREMIA_TOKEN": actors[actor]}
+            return await premia_with(known, "corrections", *arguments)
+
+        proposal = (
+            "propose", "--subject", "payer:PAY-1", "--credit", "receivable:USD:5.00", "--open", "--on", "2025-01-01",
+            "--reason", "OPENING", "--text", "Saldo de antes del libro.",
+        )  # fmt: skip
+
+        async def is_up() -> bool:
+            return "REGISTRY_MISSING" in (await corrections("persona-1", *proposal)).stderr
+
+        await until(is_up)
+        # The service follows the registry: first nobody approves, then somebody does.
+        for second in (["accounts"], ["approve"]):
+            roles = {"persona-1": ["prepare"], "persona-2": second}
+            terms["actors"] = [{"id": actor, "name": actor.title(), "roles": granted} for actor, granted in roles.items()]
+            file.write_text(json.dumps({"programme": terms, "organizations": []}))
+            applied = await premia(brokers, "registry", "apply", file, "--schemes", schemes.__path__[0])
+            assert applied.exit_code == 0, applied
+
+        async def is_proposed() -> bool:
+            return (await corrections("persona-1", *proposal)).exit_code == 0
+
+        await until(is_proposed)
+        (proposed, *_) = json.loads((await corrections("persona-2", "list", "--json")).stdout)
+
+        async def is_approved() -> bool:
+            return (await corrections("persona-2", "approve", proposed["correction_id"])).exit_code == 0
+
+        await until(is_approved)
+
+        async def is_told() -> bool:
+            return len(await told(ledger, LEDGER_TRANSACTIONS)) == 2
+
+        await until(is_told)
+    transaction, outcome = [orjson.loads(found.value) for found in await told(ledger, LEDGER_TRANSACTIONS)]
+    assert (transaction["kind"], transaction["cause"]["approved_by"]) == ("opened", "persona-2")
+    assert (outcome["command_id"], outcome["code"]) == (proposed["correction_id"], "POSTED")
+    assert await ledger.balances() == {"payer:PAY-1:receivable:USD": -500, "programme:programme:suspense:USD": 500}
