@@ -37,6 +37,7 @@ from services.ledger.metrics import (
 )
 from services.ledger.published_log import PublishedLog
 from services.ledger.sealing import Sealing
+from services.ledger.use_cases.compare_log import JOURNAL_SIZE
 from services.ledger.use_cases.post_batch import BatchResult, post_batch
 from services.ledger.use_cases.read_corrections import waiting_corrections
 from services.ledger.use_cases.recover_log import recover_log
@@ -94,7 +95,6 @@ class Posting:
         for outcome, count in result.commands.items():
             COMMANDS_TOTAL.labels(outcome).inc(count)
         TRANSFERS_TOTAL.inc(result.transfers)
-        TREE_SIZE.set(result.tree_size)
         self.journal_wake.set()
         self.outbox_wake.set()
         self.sealer_wake.set()
@@ -107,6 +107,7 @@ async def measure(pool: Pool, log_folder: LogFolder, keys: LogKeys) -> None:
         async with pool.acquire() as conn:
             for unit, difference in (await trial_balance(conn)).items():
                 TRIAL_BALANCE.labels(unit).set(difference)
+            TREE_SIZE.set(await conn.fetchval(JOURNAL_SIZE))
             now = datetime.now(UTC)
             figures = await gap_figures(conn, now)
             unsealed_since = await recorded_at(conn, 0 if stored is None else stored[0].size)

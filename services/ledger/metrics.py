@@ -11,7 +11,7 @@ ENTITLEMENTS_TOTAL: Final = Counter(
 )
 COMMANDS_TOTAL: Final = Counter("premia_ledger_commands_total", "Commands by the code they were answered with.", ["outcome"])
 TRANSFERS_TOTAL: Final = Counter("premia_ledger_transfers_total", "Transfers posted.")
-TREE_SIZE: Final = Gauge("premia_ledger_tree_size_leaves", "Leaves of the log as of the last batch of this process.")
+TREE_SIZE: Final = Gauge("premia_ledger_tree_size_leaves", "Leaves of the log.")
 BATCH_RECORDS: Final = Histogram(
     "premia_ledger_batch_records", "Records posted in one SQL transaction.", buckets=(1, 10, 50, 200, 500, 1000, 2000)
 )
