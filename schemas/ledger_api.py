@@ -1,6 +1,6 @@
 """The ledger's HTTP API: what may be asked, and what is answered.
 
-Goal: one table of endpoints, which the service routes by and the published OpenAPI document is made from.
+Goal: what the service reads and answers with is what the published OpenAPI document is made from (schemas/ledger_endpoints.py).
 Method: pydantic models of paths, queries, bodies and answers. Amounts are whole minor units (milligrams of fine gold for
 AU-MG), debit positive. Reading is as of a tree size: what an answer says it was made at gives the same answer whenever it is
 asked for again. Long lists come in pages; a cursor goes on with the same question at the same tree size.
@@ -10,20 +10,19 @@ Source: design, section 6.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints
 
 from schemas.contract import Contract
 from schemas.decimals import Amount
 from schemas.identifiers import Id, IsoDate, Text
 from schemas.ledger_command import Direction, Subject
-from schemas.ledger_correction import CorrectionProposal, Corrections, CorrectionState, ShownCorrection, Unit
+from schemas.ledger_correction import CorrectionState, Unit
 from schemas.ledger_transaction import Account, LedgerTransaction
-from schemas.ledger_words import OutcomeCode, OwnerKind, Purpose, TransactionKind
+from schemas.ledger_words import OwnerKind, Purpose, TransactionKind
 
 PAGE_ROWS_DEFAULT: Final = 100
 PAGE_ROWS_MAX: Final = 1_000  # at 300 bytes a row 300 KB.
@@ -245,163 +244,3 @@ class Suspense(Contract):
 
     bookings: tuple[SuspendedBooking, ...]
     next_cursor: Cursor | None
-
-
-# --- the table --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One operation. `refusals`: codes by status, beside those that every endpoint has (400, 401)."""
-
-    name: str
-    method: str
-    path: str
-    summary: str
-    answer: type[BaseModel]
-    in_path: type[Contract] | None = None
-    in_query: type[Contract] | None = None
-    body: type[Contract] | None = None
-    refusals: tuple[tuple[int, tuple[str, ...]], ...] = ()
-    # Whether 201 is answered where something is new.
-    created: bool = False
-
-
-_NO_SUCH_SIZE: Final = "TREE_SIZE_UNKNOWN"
-_ACCOUNT: Final = "/v1/accounts/{owner_kind}/{owner_id}/{purpose}/{unit}"
-_CORRECTION: Final = "/v1/corrections/{correction_id}"
-_POSTING_CODES: Final = tuple(
-    code.value for code in OutcomeCode if code not in {OutcomeCode.POSTED, OutcomeCode.SCHEMA_INVALID}
-)
-_PERSONS: Final[tuple[tuple[int, tuple[str, ...]], ...]] = (
-    (403, ("ROLE_MISSING", "SAME_ACTOR")),
-    (409, ("CORRECTION_CLOSED", *_POSTING_CODES)),
-    (422, _POSTING_CODES),
-    (503, ("REGISTRY_MISSING",)),
-)
-
-ENDPOINTS: Final[tuple[Endpoint, ...]] = (
-    Endpoint(
-        "list_accounts",
-        "GET",
-        "/v1/accounts",
-        "Accounts with their balances.",
-        Balances,
-        in_query=AccountsQuery,
-        refusals=((404, (_NO_SUCH_SIZE,)),),
-    ),
-    Endpoint(
-        "read_account",
-        "GET",
-        _ACCOUNT,
-        "One account with its balance.",
-        AccountAsOf,
-        in_path=AccountPath,
-        in_query=AsOfQuery,
-        refusals=((404, ("UNKNOWN_ACCOUNT", _NO_SUCH_SIZE)),),
-    ),
-    Endpoint(
-        "read_account_statement",
-        "GET",
-        f"{_ACCOUNT}/postings",
-        "The postings of one account between its opening and its closing balance.",
-        AccountStatement,
-        in_path=AccountPath,
-        in_query=PostingsQuery,
-        refusals=((404, ("UNKNOWN_ACCOUNT", _NO_SUCH_SIZE)),),
-    ),
-    Endpoint(
-        "list_transactions_of_account",
-        "GET",
-        f"{_ACCOUNT}/transactions",
-        "Transactions with a posting on one account.",
-        Transactions,
-        in_path=AccountPath,
-        in_query=TransactionsQuery,
-        refusals=((404, ("UNKNOWN_ACCOUNT", _NO_SUCH_SIZE)),),
-    ),
-    Endpoint(
-        "list_transactions_of_lot",
-        "GET",
-        "/v1/lots/{refiner_id}/{lot_id}/transactions",
-        "Transactions of one lot: of every revision, for every party.",
-        Transactions,
-        in_path=LotPath,
-        in_query=TransactionsQuery,
-        refusals=((404, ("LOT_UNKNOWN", _NO_SUCH_SIZE)),),
-    ),
-    Endpoint(
-        "list_transactions_of_payout",
-        "GET",
-        "/v1/payouts/{reservation_id}/transactions",
-        "Transactions of one attempt of a payout: reserved, settled, voided, returned.",
-        Transactions,
-        in_path=ReservationPath,
-        in_query=TransactionsQuery,
-        refusals=((404, ("UNKNOWN_RESERVATION", _NO_SUCH_SIZE)),),
-    ),
-    Endpoint(
-        "read_transaction",
-        "GET",
-        "/v1/transactions/{transaction_id}",
-        "One transaction with its leaf.",
-        TransactionWithLeaf,
-        in_path=TransactionPath,
-        refusals=((404, ("UNKNOWN_TRANSACTION",)),),
-    ),
-    Endpoint(
-        "read_trial_balance",
-        "GET",
-        "/v1/trial-balance",
-        "Debits and credits of all accounts.",
-        TrialBalance,
-        in_query=AsOfQuery,
-        refusals=((404, (_NO_SUCH_SIZE,)),),
-    ),
-    Endpoint("list_suspense", "GET", "/v1/suspense", "Bookings in suspense that are still open.", Suspense, in_query=PageQuery),
-    Endpoint(
-        "propose_correction",
-        "POST",
-        "/v1/corrections",
-        "Propose an opening balance or a correction. Answers what would be posted.",
-        ShownCorrection,
-        body=CorrectionProposal,
-        refusals=_PERSONS,
-        created=True,
-    ),
-    Endpoint("list_corrections", "GET", "/v1/corrections", "Proposals, newest first.", Corrections, in_query=CorrectionsQuery),
-    Endpoint(
-        "read_correction",
-        "GET",
-        _CORRECTION,
-        "One proposal, with what would be posted now.",
-        ShownCorrection,
-        in_path=CorrectionPath,
-        refusals=((404, ("CORRECTION_UNKNOWN",)),),
-    ),
-    Endpoint(
-        "approve_correction",
-        "POST",
-        f"{_CORRECTION}/approve",
-        "Post a proposal, as another person than the one who proposed it. A repeat posts nothing.",
-        ShownCorrection,
-        in_path=CorrectionPath,
-        refusals=(*_PERSONS, (404, ("CORRECTION_UNKNOWN",))),
-    ),
-    Endpoint(
-        "withdraw_correction",
-        "POST",
-        f"{_CORRECTION}/withdraw",
-        "Give up a proposal that was not approved.",
-        ShownCorrection,
-        in_path=CorrectionPath,
-        refusals=(
-            (403, ("ROLE_MISSING",)),
-            (404, ("CORRECTION_UNKNOWN",)),
-            (409, ("CORRECTION_CLOSED",)),
-            (503, ("REGISTRY_MISSING",)),
-        ),
-    ),
-)
-ENDPOINT_BY_NAME: Final[dict[str, Endpoint]] = {endpoint.name: endpoint for endpoint in ENDPOINTS}
-assert len(ENDPOINT_BY_NAME) == len(ENDPOINTS), "a name means one endpoint"

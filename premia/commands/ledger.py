@@ -30,6 +30,7 @@ from services.ledger.use_cases.account_postings import (
     period_balances,
 )
 from services.ledger.use_cases.as_of import AsOf
+from services.ledger.use_cases.read_suspense import FROM_THE_OLDEST, OpenBooking, SuspensePlace, read_suspense
 
 if TYPE_CHECKING:
     from services.runtime.database import Connection
@@ -46,7 +47,7 @@ class UnknownAccount(click.ClickException):
 
 @click.group()
 def ledger() -> None:
-    """Read one account of the ledger, export all of it, rebuild what is derived of it."""
+    """Read accounts and suspense, export the ledger, rebuild what is derived of it."""
 
 
 ledger.add_command(rebuild)
@@ -77,6 +78,32 @@ def account(
     if period.last < period.first:
         raise click.UsageError("--to lies before --from")
     asyncio.run(_show(key, period, recorded(tree_size, recorded_by), as_json=as_json))
+
+
+@ledger.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON lines.")
+def suspense(*, as_json: bool) -> None:
+    """Show bookings that nobody could name yet, oldest first, with what is still open of each."""
+    asyncio.run(_show_suspense(as_json=as_json))
+
+
+async def _show_suspense(*, as_json: bool) -> None:
+    after, found = FROM_THE_OLDEST, 0
+    async with reader() as conn:
+        while page := await read_suspense(conn, after=after, limit=PAGE_ROWS):
+            for booking in page:
+                click.echo(orjson.dumps(booking) if as_json else _suspended(booking))
+            found += len(page)
+            after = SuspensePlace(page[-1].booked_on, page[-1].booking_key)
+    if not found:
+        click.echo("Nothing is in suspense.", err=True)
+
+
+def _suspended(booking: OpenBooking) -> str:
+    direction = "arrived" if booking.arrived else "left"
+    rest = "" if booking.open_amount == booking.amount else f" of {grouped(booking.amount, booking.unit)}"
+    amount = f"{grouped(booking.open_amount, booking.unit)}{rest} {booking.unit}"
+    return f"{booking.booked_on}  {amount} {direction}  {booking.booking_key}"
 
 
 @ledger.command()

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from schemas.ledger_api import ENDPOINTS, Endpoint, Refusal
+from schemas.ledger_api import Refusal
+from schemas.ledger_endpoints import ENDPOINTS, Endpoint
 from schemas.publish.json_schema import Schema, component_schemas
 
 ALWAYS: Final[tuple[tuple[int, tuple[str, ...]], ...]] = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from schemas.ledger_api import ENDPOINT_BY_NAME
+from schemas.ledger_endpoints import ENDPOINT_BY_NAME
 from services.ledger.actor_roles import ActorRoles
 from services.ledger.adapters.http_corrections import CorrectionsApi
 from services.ledger.adapters.http_reading import ReadingApi

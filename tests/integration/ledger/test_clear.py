@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
 from schemas.ledger_transaction import CommandCause
 from tests.integration.ledger.conftest import Ledger
 from tests.integration.ledger.records import clear, command, entitlement, reserve, settle, suspend, uuid_of
+from tests.integration.ledger.test_commands import premia
 
 ORG, PAYER, PROGRAMME = ("org", "ORG-1"), ("payer", "PAY-1"), ("programme", "sample")
 PAYABLE, IN_TRANSIT = "org:ORG-1:payable:USD", "org:ORG-1:in_transit:USD"
@@ -170,3 +172,18 @@ async def test_the_field_at_fault_is_named_by_the_senders_path(ledger: Ledger) -
     await ledger.post(clear("C", "B", "1.00", ORG, kind="settlement"))
     outcome = await ledger.outcome(uuid_of("C"))
     assert (outcome["code"], outcome["message"].split()[0]) == ("SCHEMA_INVALID", "against.reservation_id")
+
+
+async def test_a_person_sees_what_is_in_suspense_and_what_is_open_of_it(ledger: Ledger) -> None:
+    nothing = await premia(ledger, "ledger", "suspense")
+    assert (nothing.output, nothing.talk) == ("", "Nothing is in suspense.\n")
+    await ledger.post(suspend("B-1", "5000.00"), suspend("B-2", "7.00", direction="DBIT"), suspend("B-3", "1.00"))
+    await ledger.post(
+        clear("C", "B-1", "20.00", PAYER, kind="receivable"), clear("D", "B-3", "1.00", PROGRAMME, kind="charges")
+    )
+    assert (await premia(ledger, "ledger", "suspense")).output.splitlines() == [
+        "2025-03-27  4,980.00 of 5,000.00 USD arrived  B-1",
+        "2025-03-27  7.00 USD left  B-2",
+    ]
+    rows = [orjson.loads(line) for line in (await premia(ledger, "ledger", "suspense", "--json")).output.splitlines()]
+    assert [(row["booking_key"], row["open_amount"]) for row in rows] == [("B-1", 498000), ("B-2", 700)]

@@ -18,7 +18,7 @@ from openapi_spec_validator import validate
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from schemas.ledger_api import ENDPOINTS
+from schemas.ledger_endpoints import ENDPOINTS
 from schemas.publish.releases import LEDGER_API, releases
 from services.ledger.limits import BUCKET_LEAVES
 from services.ledger.use_cases import account_balances, account_postings, read_transactions, sum_account_days

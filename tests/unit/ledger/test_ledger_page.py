@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from schemas.ledger_api import ENDPOINTS
 from schemas.ledger_command import LEDGER_COMMAND
+from schemas.ledger_endpoints import ENDPOINTS
 from schemas.ledger_words import Purpose, TransactionKind
 from services.ledger.adapters.command_topic import SUBJECT_KINDS
 from services.ledger.limits import BUCKET_LEAVES
