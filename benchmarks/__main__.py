@@ -15,6 +15,7 @@ BENCHMARKS: Final = (
     "ledger_peers",
     "ledger_growth",
     "ledger_reading",
+    "sealing",
     "verify",
     "demo",
 )

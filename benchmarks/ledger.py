@@ -121,7 +121,7 @@ def _ratio(kind: str, ledger: list[_Run], bare: list[_Run]) -> float:
 async def _run(module: tuple[str, ...], url: str, admin: str, stands: str, entitlements: int) -> _Run:
     conn = await asyncpg.connect(admin)
     try:
-        with _process(module, url) as process:
+        with running(module, url) as process:
             warm = await _reach(conn, stands, process, int(entitlements * WARM_SHARE))
             read = await _reach(conn, stands, process, entitlements)
             relayed = await _reach(conn, stands, process, entitlements, relayed=True)
@@ -179,7 +179,8 @@ async def _reach(conn: Connection, stands: str, process: psutil.Process, entitle
 
 
 @contextmanager
-def _process(module: tuple[str, ...], url: str) -> Iterator[psutil.Process]:
+def running(module: tuple[str, ...], url: str) -> Iterator[psutil.Process]:
+    """A module as the ledger's process, with a log and a key of its own."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

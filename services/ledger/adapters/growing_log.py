@@ -70,8 +70,9 @@ class GrowingLog:
                 self._entries.clear()
         self._folder.add(full)
 
-    def seal(self) -> tuple[Checkpoint, Note]:
-        """Write the partial tiles, sign a checkpoint over all leaves, and write it last."""
+    def seal(self, leaves: Sequence[bytes] = ()) -> tuple[Checkpoint, Note]:
+        """Add the last leaves, write the partial tiles, sign a checkpoint over all leaves, and write it last."""
+        self.grow(leaves)
         partial = list(self._edge.partial())
         if self._entries:
             partial.append((Tile(ENTRIES, self.size // TILE_WIDTH, len(self._entries)), entry_bundle(self._entries)))

@@ -1,8 +1,10 @@
 """Seal what was posted: bring the log's files up to the journal.
 
 Goal: a checkpoint covers whole posting batches: the sources of a lot are all in it, or none.
-Method: the journal's size is read first; commit order is leaf order, so it is a batch's end, and all leaves below it are there.
-They are read in bounded pieces, and the checkpoint is signed when the last one is in.
+Method: the journal's size is read with the first leaves; commit order is leaf order, so it is a batch's end, and all leaves
+below it are there. They are read in bounded pieces, and the checkpoint is signed when the last one is in. One query and one
+call to a thread for the usual checkpoint: each turn of the loop waits for posting, which computes for a tenth of a second at a
+time.
 """
 
 from __future__ import annotations
@@ -15,13 +17,17 @@ from typing import TYPE_CHECKING, Final
 from services.ledger.adapters.checkpoint import Checkpoint
 from services.ledger.adapters.growing_log import GrowingLog
 from services.ledger.adapters.signed_note import Note
-from services.ledger.use_cases.compare_log import JOURNAL_SIZE, LEAVES
 
 if TYPE_CHECKING:
     from services.runtime.database import Connection
 
 # Four bundles. Typical leaves have 1.5 KB, the largest 60: between 1.5 and 60 MB in memory.
 LEAVES_MAX: Final = 1_024
+# Up to $3, or where that is null up to the journal's size.
+LEAVES: Final = """
+    SELECT h.tree_size, j.recorded_at, j.leaf FROM ledger.log_head AS h
+    JOIN ledger.journal AS j ON j.leaf_index >= $1 AND j.leaf_index < least(coalesce($3, h.tree_size), $1 + $2)
+    ORDER BY j.leaf_index"""
 RECORDED_AT: Final = "SELECT recorded_at FROM ledger.journal WHERE leaf_index = $1"
 
 
@@ -36,15 +42,15 @@ class Sealed:
 
 async def seal_log(conn: Connection, log: GrowingLog) -> Sealed | None:
     """Seal all that is posted now; None if everything is sealed already."""
-    size = await conn.fetchval(JOURNAL_SIZE)
-    if size <= log.size:
+    rows = await conn.fetch(LEAVES, log.size, LEAVES_MAX, None)
+    if not rows:
         return None
-    oldest = await recorded_at(conn, log.size)
-    assert oldest is not None, "a leaf below the journal's size is there, as commit order is leaf order"
-    while log.size < size:
-        rows = await conn.fetch(LEAVES, log.size, min(size, log.size + LEAVES_MAX))
+    size, oldest = rows[0]["tree_size"], rows[0]["recorded_at"]
+    while log.size + len(rows) < size:
         await asyncio.to_thread(log.grow, [row["leaf"] for row in rows])
-    checkpoint, note = await asyncio.to_thread(log.seal)
+        rows = await conn.fetch(LEAVES, log.size, LEAVES_MAX, size)
+        assert rows, "a leaf below the journal's size is there, as commit order is leaf order"
+    checkpoint, note = await asyncio.to_thread(log.seal, [row["leaf"] for row in rows])
     return Sealed(checkpoint, note, oldest)
 
 
