@@ -237,7 +237,7 @@ class Driver:
     async def _issue_statements(self, due: SampleStatements) -> None:
         assert due.period.ends_before is not None, "a period that is over has an end"
         period = {"from": due.period.starts_on.isoformat(), "to": (due.period.ends_before - timedelta(days=1)).isoformat()}
-        body = {"period": period, "issued_on": due.issued_on.isoformat(), "organizations": "paid"}
+        body = {"period": period, "issued_on": due.issued_on.isoformat(), "organizations": "all"}
         answers = (await self._client("statements").post("/v1/statements", body))["statements"]
         for answer in answers:
             _require_done(answer, f"the statement of {answer['organization_id']}")
