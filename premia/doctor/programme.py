@@ -42,6 +42,9 @@ SERVICE_TIMEOUT_S: Final = 5.0
 async def check_kafka(known: Mapping[str, str], *, premia: str) -> AsyncIterator[Finding]:
     """Whether brokers answer, topics are there and a registry is in force."""
     servers = known.get("KAFKA_BOOTSTRAP_SERVERS", "")
+    if not servers:
+        yield _unknown("Kafka", "KAFKA_BOOTSTRAP_SERVERS", premia=premia)
+        return
     admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
     try:
         await admin.start()
@@ -73,6 +76,10 @@ async def check_kafka(known: Mapping[str, str], *, premia: str) -> AsyncIterator
         yield _tokens(Path(known["PREMIA_DATA_DIR"]), registry, premia=premia)
 
 
+def _unknown(what: str, variable: str, *, premia: str) -> Finding:
+    return Finding(what, ok=False, message=f"{variable} is not set, and there is no local stack", fix=f"{premia} up")
+
+
 def _tokens(data_dir: Path, registry: RegistrySnapshot, *, premia: str) -> Finding:
     """Whether the programme's actors can act on this machine: a token for each, and its hash where the services look."""
     actors = {actor.id for actor in registry.programme.actors} if registry.programme else set()
@@ -95,6 +102,9 @@ def _tokens(data_dir: Path, registry: RegistrySnapshot, *, premia: str) -> Findi
 async def check_postgres(known: Mapping[str, str], *, premia: str) -> AsyncIterator[Finding]:
     """Whether the database answers, is at this code's version, and agrees about the time."""
     url = known.get("DATABASE_URL", "")
+    if not url:
+        yield _unknown("PostgreSQL", "DATABASE_URL", premia=premia)
+        return
     try:
         conn = await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

@@ -107,7 +107,7 @@ class JarCache:
             return
         total_bytes = sum(jar.size_bytes for jar in missing)
         say(
-            f"First run: fetching Apache Kafka {KAFKA_VERSION} ({len(missing)} jars, {total_bytes / 1e6:.0f} MB) "
+            f"First run: fetching Apache Kafka {KAFKA_VERSION} ({_jars(len(missing))}, {total_bytes / 1e6:.0f} MB) "
             f"into {self._folder}; it is kept and used again. The stack needs {DISK_FREE_MB_MIN} MB of disk "
             f"and {MEMORY_AVAILABLE_MB_MIN} MB of memory."
         )
@@ -116,10 +116,11 @@ class JarCache:
             with tempfile.TemporaryDirectory(dir=self._folder, prefix="fetching-") as staging:
                 self._fetch(missing, Path(staging), total_bytes)
         except OSError as error:  # a closed folder, a full disk; what the network does comes as StackUnreachable
-            raise MachineNotReady(
-                f"cannot write {self._folder}: {error.strerror}; set XDG_CACHE_HOME to another folder"
-            ) from error
+            raise self._unwritable(error) from error
         self._remember(self._jars)
+
+    def _unwritable(self, error: OSError) -> MachineNotReady:
+        return MachineNotReady(f"cannot write {self._folder}: {error.strerror}; set XDG_CACHE_HOME to another folder")
 
     def _fetch(self, missing: list[Jar], staging: Path, total_bytes: int) -> None:
         with (
@@ -149,8 +150,15 @@ class JarCache:
     def _remember(self, jars: list[Jar]) -> None:
         marks = {jar.file_name: _fingerprint(self._folder / jar.file_name, jar) for jar in jars}
         partial = self._folder / f"{REMEMBERED}.{os.getpid()}"
-        partial.write_text(json.dumps(marks), encoding="utf-8")
-        partial.replace(self._folder / REMEMBERED)
+        try:
+            partial.write_text(json.dumps(marks), encoding="utf-8")
+            partial.replace(self._folder / REMEMBERED)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+
+def _jars(count: int) -> str:
+    return f"{count} jar{'' if count == 1 else 's'}"
 
 
 def _fingerprint(path: Path, jar: Jar) -> list[object]:

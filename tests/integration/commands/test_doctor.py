@@ -84,6 +84,12 @@ async def change(known: Mapping[str, str], statement: str) -> None:
     await connection.close()
 
 
+async def test_what_nobody_named_is_not_asked() -> None:
+    for check, variable in ((check_kafka, "KAFKA_BOOTSTRAP_SERVERS"), (check_postgres, "DATABASE_URL")):
+        (finding,) = (await found(check({}, premia=PREMIA))).values()
+        assert finding.message == f"{variable} is not set, and there is no local stack"
+
+
 async def test_what_does_not_answer_is_named_without_a_password() -> None:
     known = {
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",

@@ -124,8 +124,13 @@ def test_a_copy_that_maven_keeps_is_used_if_it_is_the_locked_one(tmp_path: Path,
     JarCache(tmp_path / "cache", [jar]).fetch_missing()
 
 
-def test_a_cache_that_cannot_be_written_is_one_line(repository: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(click.ClickException, match="set XDG_CACHE_HOME to another folder") as refusal:
-        JarCache(tmp_path / "file" / "cache", [jar_of(CONTENT)]).fetch_missing()
+def test_a_cache_that_cannot_be_written_is_one_line_and_exit_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_path: Path, _target: Path) -> Path:  # root may write everywhere
+        raise PermissionError(13, "Permission denied")
+
+    jar = jar_of(CONTENT)
+    (tmp_path / jar.file_name).write_bytes(CONTENT)
+    monkeypatch.setattr(Path, "replace", closed)
+    with pytest.raises(click.ClickException, match="Permission denied; set XDG_CACHE_HOME to another folder") as refusal:
+        JarCache(tmp_path, [jar]).missing()
     assert refusal.value.exit_code == 2
