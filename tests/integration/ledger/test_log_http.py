@@ -138,6 +138,8 @@ async def test_entries_leaves_and_proofs_are_for_actors(served: Served) -> None:
         assert await served.code(path, token="") == (401, "UNKNOWN_ACTOR")
         assert await served.code(path, token="guessed") == (401, "UNKNOWN_ACTOR")
     status, headers, body = await served.get("/tile/entries/000", token=TOKEN)
+    assert headers["Content-Encoding"] == "gzip", "which the client has taken off"
+    assert "Content-Encoding" not in (await served.get("/tile/entries/000", token=TOKEN, Accept_Encoding="identity"))[1]
     assert (status, body) == (200, (served.path / "tile/entries/000").read_bytes())
     assert headers["Cache-Control"] == "private, max-age=31536000, immutable"
 
