@@ -22,12 +22,16 @@ Pool: TypeAlias = "asyncpg.Pool[Record]"
 # Two consumers, two relays and a sealer with a lock each, measures, and a few requests; PostgreSQL allows 100 in all.
 CONNECTIONS_MAX: Final = 10
 LOCK_POLL_S: Final = 0.25  # how late a second process takes over from one that ended.
+# A host that vanished frees its locks after 25 s; by default the server would ask for it after two hours.
+KEEPALIVES: Final = {"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3"}
 COMMAND_TIMEOUT_S: Final = 120.0  # a posting batch takes under a second; past two minutes PostgreSQL is in trouble.
 
 
 async def open_pool(url: str) -> Pool:
     """A pool of connections to `url`. Raises OSError or asyncpg.PostgresError if it cannot connect."""
-    return await asyncpg.create_pool(url, min_size=1, max_size=CONNECTIONS_MAX, command_timeout=COMMAND_TIMEOUT_S)
+    return await asyncpg.create_pool(
+        url, min_size=1, max_size=CONNECTIONS_MAX, command_timeout=COMMAND_TIMEOUT_S, server_settings=KEEPALIVES
+    )
 
 
 async def hold_alone(conn: Connection, what: str) -> None:

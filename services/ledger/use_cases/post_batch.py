@@ -55,9 +55,12 @@ if TYPE_CHECKING:
     from services.ledger.domain.books import Books
     from services.runtime.database import Connection
 
+# Whoever holds this lock and falls silent (a frozen process, a host that is gone) is ended by the server, else nobody could
+# post until a person came. Thirty times what deciding on the largest batch takes.
 LOCK_LOG_HEAD: Final = """
-    SELECT tree_size, greatest(recorded_at, clock_timestamp()) AS recorded_at, last_account_id FROM ledger.log_head
-    FOR UPDATE"""
+    SELECT tree_size, greatest(recorded_at, clock_timestamp()) AS recorded_at, last_account_id,
+        set_config('idle_in_transaction_session_timeout', '30s', true)
+    FROM ledger.log_head FOR UPDATE"""
 MOVE_LOG_HEAD: Final = "UPDATE ledger.log_head SET tree_size = $1, recorded_at = $2, last_account_id = $3"
 
 _Item = Entitlement | Command | UnreadableCommand | UnanswerableRecord

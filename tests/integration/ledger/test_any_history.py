@@ -62,18 +62,22 @@ def hash_of(*parts: object) -> int:
 @st.composite
 def payments(draw: st.DrawFn) -> ConsumerRecord[Any, Any]:
     """A step of one of a few payments; the same step is the same command."""
-    name, organization = draw(st.sampled_from("PQ")), draw(st.sampled_from(ORGANIZATIONS))
     kind = draw(st.sampled_from(["reserve", "reserve", "settle", "void", "return"]))
-    label = f"{kind} {name} {organization}"
+    name, organization = draw(st.sampled_from("PQ")), draw(st.sampled_from(ORGANIZATIONS))
+    return step_of_payment(kind, name, organization, back=draw(st.sampled_from([f"back {name}", "paid P"])))
+
+
+def step_of_payment(kind: str, name: str, organization: str, *, back: str) -> ConsumerRecord[Any, Any]:
+    """One step. `back` is the booking key of a return."""
     amount = AMOUNTS[name]
     parts = [{"scheme_id": "sbg", "payer_id": "PAY-1", "amount": amount}]
     members: dict[str, dict[str, Any]] = {
         "reserve": {"currency": "USD", "parts": parts, "seen_subject_number": 1_000},
         "settle": {"booking_key": f"paid {name}"},
         "void": {"reason": "REJECTED"},
-        "return": {"booking_key": draw(st.sampled_from([f"back {name}", "paid P"])), "credited": amount, "charges": "0.00"},
+        "return": {"booking_key": back, "credited": amount, "charges": "0.00"},
     }
-    label += members[kind].get("booking_key", "")
+    label = f"{kind} {name} {organization}" + members[kind].get("booking_key", "")
     return command(label, kind, ("org", organization), reservation=name, **members[kind])
 
 
@@ -175,7 +179,7 @@ async def test_any_history_gives_the_balances_and_outcomes_of_the_reference(
         if isinstance(step, dict):
             answers[step["correction_id"]] = reference.command(step["correction_id"], step)
         else:
-            _ask(reference, step, sales, answers)
+            ask(reference, step, sales, answers)
         if number in crashes:
             transaction = ledger.conn.transaction()
             await transaction.start()
@@ -194,7 +198,8 @@ async def test_any_history_gives_the_balances_and_outcomes_of_the_reference(
     assert {value["command_id"]: value["code"] for value in outcomes} == answers
 
 
-def _ask(reference: Reference, batch: list[ConsumerRecord[Any, Any]], sales: dict[str, str], answers: dict[str, str]) -> None:
+def ask(reference: Reference, batch: list[ConsumerRecord[Any, Any]], sales: dict[str, str], answers: dict[str, str]) -> None:
+    """Let the reference take a batch. Outcomes of sales by origin and of commands by id are entered."""
     for record in batch:
         value = orjson.loads(record.value)
         if record.topic == ENTITLEMENTS:
