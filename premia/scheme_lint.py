@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from premia.printable import printable
 from schemas.registry import RegistryFile
 from schemas.registry_file import CheckedFile, RegistryFileError, check_file, scheme_files
 from schemas.scheme import DateRange, Scheme
@@ -103,7 +104,8 @@ def lint_schemes(folder: Path, registry_file: Path | None) -> list[Finding]:
         of_registry = _of_registry(registry_file, versions)
         # A scheme that seems not to exist may be the one that cannot be read.
         findings += [found for found in of_registry if not (unreadable and found.code is LintCode.UNKNOWN_SCHEME)]
-    return sorted(findings, key=lambda finding: (finding.file, finding.line or 0, finding.code))
+    told = [replace(finding, message=printable(finding.message)) for finding in findings]
+    return sorted(told, key=lambda finding: (finding.file, finding.line or 0, finding.code))
 
 
 def _of_one_file(checked: CheckedFile[Scheme]) -> Iterator[Finding]:

@@ -8,7 +8,6 @@ Refuses: a line that is no event, events that are not in the order of their time
 from __future__ import annotations
 
 import base64
-import binascii
 import gzip
 import zlib
 from collections.abc import Iterator
@@ -167,5 +166,5 @@ def _bytes(file: Path, number: int, line: _Line) -> bytes:
         return orjson.dumps(line.value)
     try:
         return base64.b64decode(line.raw, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one, and so is a sign beyond ASCII
         raise SampleFileError(f"{file}:{number}: raw: is not base64: {error}") from error

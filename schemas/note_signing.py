@@ -11,7 +11,6 @@ Source: c2sp.org/signed-note, c2sp.org/tlog-cosignature.
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from enum import IntEnum
@@ -100,7 +99,7 @@ def read_note_key(text: str, kind: NoteKind) -> NoteKey:
     name, key_hash, encoded = parts
     try:
         content = b64decode(encoded, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii.Error is one, and so is a sign beyond ASCII
         content = b""
     if b64encode(content).decode() != encoded:  # the decoder alone would also take padding that is not needed
         raise NoteKeyError("is a private note key whose last part is no base64")

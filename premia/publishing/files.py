@@ -10,7 +10,6 @@ its key cannot be formed. A file that cannot be read: UnreadableFileError.
 from __future__ import annotations
 
 import base64
-import binascii
 import gzip
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -128,6 +127,6 @@ def _event(place: str, line: Mapping[str, object]) -> SaleEvent | Fault:
     else:
         try:
             value = base64.b64decode(str(line["raw"]), validate=True)
-        except binascii.Error:
+        except ValueError:  # binascii.Error is one, and so is a sign beyond ASCII
             return Fault(place, "raw must be base64")
     return SaleEvent(place, at, str(texts["id"]), str(texts["source"]), str(texts["key"]).encode(), value)

@@ -38,6 +38,7 @@ def test_a_key_for_something_else_is_refused_and_never_shown() -> None:
         ("", "is no private note key"),
         (PRIVATE[:-4], "another kind"),
         (PRIVATE + "=", "no base64"),
+        (PRIVATE + "\x80", "no base64"),
         (other_name, "do not belong together"),
     ):
         with pytest.raises(NoteKeyError, match=reason) as refused:

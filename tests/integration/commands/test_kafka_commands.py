@@ -274,10 +274,13 @@ async def test_events_are_published_in_the_order_of_their_times_and_only_the_par
         ({"id": 7}, "id must be a text"),
         ({"raw": "e30="}, "either value or raw"),
         ({"value": None, "raw": "%"}, "either value or raw"),
+        ({"value": ..., "raw": "%"}, "raw must be base64"),
+        ({"value": ..., "raw": "e30=\x80"}, "raw must be base64"),
     ],
 )
 async def test_an_event_that_is_not_well_formed_is_refused_by_line(spoiled: dict[str, Any], reason: str) -> None:
-    line = json.dumps(event("2015-01-01T00:00:00Z", "A") | spoiled).encode()
+    sent = {name: member for name, member in (event("2015-01-01T00:00:00Z", "A") | spoiled).items() if member is not ...}
+    line = json.dumps(sent).encode()
     refused = await premia(NOBODY, "publish", "-", stdin=line)
     assert refused.exit_code == 4
     assert refused.stderr.startswith("-:1: ")

@@ -104,6 +104,14 @@ def test_statuses_that_nobody_has_and_schemes_that_do_not_exist_are_found_in_bot
     ]
 
 
+def test_a_name_that_breaks_lines_is_told_on_one(tmp_path: Path) -> None:
+    write(tmp_path, "a.yaml")
+    file = registry(tmp_path, {"scheme": "gra\u2028m", "status": "in", "from": "2015-01-01"})
+    found = premia("schemes", "lint", tmp_path, "--registry", file)
+    (line,) = [line for line in found.stdout.splitlines() if "UNKNOWN_SCHEME" in line]
+    assert "there is no scheme gra\\u2028m: did you mean gram?" in line
+
+
 def test_a_scheme_whose_file_cannot_be_read_is_not_said_to_be_missing(tmp_path: Path) -> None:
     write(tmp_path, "a.yaml")
     (tmp_path / "b.yaml").write_text("id: [", encoding="utf-8")

@@ -50,6 +50,7 @@ def test_bytes_that_are_no_json_are_kept_as_they_are(tmp_path: Path) -> None:
         (GOOD.replace(b"2025-03-14", b"2025-03-13"), "2: at: is earlier than the event before"),
         (GOOD.replace(b',"value":{"lot_id":"L"}', b""), "2: value: give either value or raw"),
         (GOOD.replace(b'"value":{"lot_id":"L"}', b'"raw":"?"'), "2: raw: is not base64"),
+        (GOOD.replace(b'"value":{"lot_id":"L"}', b'"raw":"\\u0080"'), "2: raw: is not base64"),
     ],
 )
 def test_a_damaged_line_is_told_by_number_and_field(tmp_path: Path, line: bytes, told: str) -> None:
