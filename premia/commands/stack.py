@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -28,6 +28,7 @@ from premia.local.limits import POLL_INTERVAL_S, READY_GRACE_S
 from premia.local.machine import check_installation
 from premia.local.programs import PROGRAMS, SERVICES
 from premia.local.state import DATA_DIR_VARIABLE, DEFAULT_DATA_DIR
+from premia.local.talk import progress
 
 if TYPE_CHECKING:  # what these import is not there on a machine without the extra `local`, which is told so first
     from premia.local.report import StackReport
@@ -157,13 +158,24 @@ def troubles(stack: LocalStack) -> dict[str, str]:
 def run_premia(stack: LocalStack, *arguments: str) -> None:
     """Run one of Premia's own commands against the stack. It is silent unless it fails; then its output is passed on."""
     command = [sys.executable, "-P", "-m", "premia", *arguments]
-    done = subprocess.run(  # noqa: S603
-        command, env=stack.command_environment(), capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        click.echo((done.stdout + done.stderr).rstrip(), err=True)
-        click.echo(f"`premia {' '.join(arguments)}` failed with exit code {done.returncode}.", err=True)
-        raise click.exceptions.Exit(done.returncode)
+    environment = stack.command_environment()
+    with (
+        progress(f"premia {' '.join(arguments[:2])}") as tick,
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process,  # noqa: S603
+    ):
+        said = _output_of(process, tick)
+    if process.returncode != 0:
+        click.echo(said.rstrip(), err=True)
+        click.echo(f"`premia {' '.join(arguments)}` failed with exit code {process.returncode}.", err=True)
+        raise click.exceptions.Exit(process.returncode)
+
+
+def _output_of(process: subprocess.Popen[str], tick: Callable[[int], None]) -> str:
+    while True:
+        try:
+            return process.communicate(timeout=POLL_INTERVAL_S)[0]
+        except subprocess.TimeoutExpired:
+            tick(0)
 
 
 def new_stack(data_dir: Path, *, bank_clock: str | None = None, ends_with_caller: bool = False) -> LocalStack:

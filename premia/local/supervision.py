@@ -37,6 +37,7 @@ from premia.local.limits import (
 from premia.local.owner import OWNER_VARIABLE
 from premia.local.programs import INFRASTRUCTURE, INFRASTRUCTURE_GROUP, PROGRAMS, SERVICES, SERVICES_GROUP, Program
 from premia.local.state import DATA_DIR_VARIABLE
+from premia.local.talk import progress
 
 # Paths reach supervisord by its environment, not by this text: its configuration has comments, quotes and % of its own. Logs
 # are named from the folder that it runs in, because it expands their names twice.
@@ -259,14 +260,16 @@ class Supervisor:
         except (OSError, xmlrpc.client.Fault):  # its socket was removed, or it is on its way already
             _signal(supervisord, signal.SIGTERM)
         deadline = time.monotonic() + STOP_TIMEOUT_S
-        while supervisord.is_running() and supervisord.status() != psutil.STATUS_ZOMBIE:
-            if time.monotonic() > deadline:
-                _signal(supervisord, signal.SIGKILL)
-                supervisord.wait(STOP_TIMEOUT_S)
-                return
-            # It looks after its children once a second, or when somebody calls: measured, 4.5 s become 2.5 s.
-            self._answers()
-            time.sleep(POLL_INTERVAL_S)
+        with progress("Stopping") as tick:
+            while supervisord.is_running() and supervisord.status() != psutil.STATUS_ZOMBIE:
+                if time.monotonic() > deadline:
+                    _signal(supervisord, signal.SIGKILL)
+                    supervisord.wait(STOP_TIMEOUT_S)
+                    return
+                # It looks after its children once a second, or when somebody calls: measured, 4.5 s become 2.5 s.
+                self._answers()
+                tick(0)
+                time.sleep(POLL_INTERVAL_S)
 
     def _answers(self) -> bool:
         try:
