@@ -153,14 +153,16 @@ async def replay(stack: LocalStack, sample: Sample, cycles: Sequence[SampleCycle
             await asyncio.gather(killing, return_exceptions=True)
         return Replayed(
             published=driver.published,
-            books=await _read_books(driver, lags.servers),
+            books=await read_books(driver, lags.servers),
             kills=killer.kills,
             repeats=await _repeats(lags.servers),
             reading=await read_all(lags.servers),
         )
 
 
-async def _read_books(driver: Driver, servers: str) -> Books:
+async def read_books(driver: Driver, servers: str) -> Books:
+    """What stands in the books and at the bank."""
+
     async def rows(query: str) -> frozenset[tuple[Any, ...]]:
         found = [tuple(row) for row in await driver.reader.fetch(query)]
         assert len(set(found)) == len(found), f"a row is there twice: {query}"

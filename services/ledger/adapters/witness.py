@@ -29,6 +29,7 @@ SETTING: Final = "PREMIA_LEDGER_WITNESSES"
 WITNESSES_MAX: Final = 16  # signed-note promises readers no more than 16 signatures in a note.
 TIMEOUT_S: Final = 10.0  # a witness makes one file durable before it answers; across the world a second.
 ANSWER_BYTES_MAX: Final = 16 * 1024  # a few signature lines of 150 bytes each
+SIZE_BYTES_MAX: Final = 20  # a size of 63 bits and a newline
 ASKED_MAX: Final = 2  # once with the size that we know of, once with the one that it told us
 
 Prove = Callable[[int, int], Awaitable[Sequence[bytes]]]
@@ -66,9 +67,8 @@ class Witness:
         """Ask for a cosignature. `prove(old, new)` gives a consistency proof."""
         for _ in range(ASKED_MAX):
             if self.known_size > checkpoint.size:
-                return NotCosigned(
-                    WitnessState.AHEAD, f"it signed {self.known_size} leaves, and this log has {checkpoint.size}"
-                )
+                ahead_size, self.known_size = self.known_size, 0  # the next time it is asked anew: it may have been mended
+                return NotCosigned(WitnessState.AHEAD, f"it signed {ahead_size} leaves, and this log has {checkpoint.size}")
             proof = await prove(self.known_size, checkpoint.size)
             lines = "".join(f"{b64encode(hash_).decode()}\n" for hash_ in proof)
             body = f"old {self.known_size}\n{lines}\n{note.to_text()}".encode()
@@ -78,7 +78,7 @@ class Witness:
                 return NotCosigned(WitnessState.SILENT, str(error) or type(error).__name__)
             if status != HTTPStatus.CONFLICT:
                 return self._judged(status, answer, checkpoint)
-            if not answer.strip().isdigit():
+            if len(answer) > SIZE_BYTES_MAX or not answer.strip().isdigit():
                 return NotCosigned(WitnessState.REFUSING, "it answered 409 without the size that it signed last")
             self.known_size = int(answer)
         return NotCosigned(WitnessState.SILENT, "its size moved while it was asked")

@@ -47,14 +47,15 @@ async def recover_log(conn: Connection, folder: LogFolder, keys: LogKeys) -> Non
         await _check_published(conn, folder, compared, published)
         return
     await hold_alone(conn, "recover ledger")
-    while not folder.hold():  # noqa: ASYNC110  no event tells
-        await asyncio.sleep(LOCK_POLL_S)
-    try:
-        compared = await compare_log(conn, folder, keys)  # another process may have done it meanwhile
-        if _is_behind(compared, published):
-            await _recover(conn, folder, compared, published)
-    finally:
-        folder.release()
+    # Another process may do it meanwhile, and then keep the folder for sealing.
+    while _is_behind(compared := await compare_log(conn, folder, keys), published):
+        if folder.hold():
+            try:
+                await _recover(conn, folder, compared, published)
+            finally:
+                folder.release()
+        else:
+            await asyncio.sleep(LOCK_POLL_S)
 
 
 def _is_behind(compared: Compared, published: Checkpoint | None) -> bool:

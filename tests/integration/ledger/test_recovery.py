@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 import orjson
 import pytest
 
@@ -210,6 +212,23 @@ async def test_two_checkpoints_of_one_size_stop_it_and_those_of_others_mean_noth
     await story.recover()
     await story.tell_forged(122)
     assert await story.refused() is LogFault.TILES_DISAGREE
+
+
+async def test_two_processes_that_start_together_recover_once(story: Story) -> None:
+    other = await asyncpg.connect(story.ledger.environment["PREMIA_LEDGER_DATABASE_URL"])
+    sealing = LogFolder(story.path)
+
+    async def recover_and_seal() -> None:
+        await story.recover()
+        await story.ledger.conn.execute("SELECT pg_advisory_unlock_all()")  # as the pool does
+        assert sealing.hold(), "nobody else has it for long"
+
+    try:
+        await asyncio.gather(recover_and_seal(), recover_log.recover_log(other, LogFolder(story.path), KEYS))
+    finally:
+        await other.close()
+    await story.read_again()
+    assert await state_of(story.ledger) == story.undisturbed
 
 
 async def test_a_recovery_that_is_ended_in_the_middle_is_taken_up(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,12 +123,20 @@ async def test_a_witness_that_knows_another_size_is_asked_again_from_there() -> 
         assert [body.split("\n")[0] for body in stranger.asked] == ["old 0", "old 7"]
 
 
+async def test_a_witness_that_was_ahead_and_is_mended_cosigns_again() -> None:
+    async with answering(says(409, "41\n"), signs(KEY)) as (stranger, witness, session):
+        assert isinstance(await ask(witness, session, 9), NotCosigned)
+        assert isinstance(await ask(witness, session, 9), Signature)
+        assert stranger.asked[-1].startswith("old 0\n")
+
+
 @pytest.mark.parametrize(
     ("answers", "state", "why"),
     [
         ((says(409, "41\n"),), WitnessState.AHEAD, "it signed 41 leaves, and this log has 9"),
         ((says(409, "7\n"), says(409, "8\n")), WitnessState.SILENT, "moved while it was asked"),
         ((says(409, "seven"),), WitnessState.REFUSING, "without the size"),
+        ((says(409, "9" * 5_000),), WitnessState.REFUSING, "without the size"),
         ((says(403, "who are you?"),), WitnessState.REFUSING, "403: who are you?"),
         ((says(404),), WitnessState.REFUSING, "404"),
         ((says(422),), WitnessState.REFUSING, "422"),
