@@ -16,6 +16,7 @@ from premia.signing import read_key
 from schemas.base64url import base64url
 from schemas.note_signing import NoteKind, read_note_key
 from schemas.registry import Organization
+from services.ledger.adapters.log_keys import keys_of
 from services.runtime.key_file import KeyFileError
 
 
@@ -82,4 +83,19 @@ def test_a_witness_keeps_its_private_key_and_hands_out_the_printed_one(tmp_path:
     again = CliRunner().invoke(main, ["keys", "witness", "witness.example.org/premia", "--out", str(file)])
     assert (again.exit_code, again.stdout) == (2, "")
     assert CliRunner().invoke(main, ["keys", "witness", "two words", "--out", str(tmp_path / "other")]).exit_code == 2
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_logs_key_signs_for_its_origin_and_one_that_follows_goes_into_the_same_file(tmp_path: Path) -> None:
+    made = []
+    for name in ("log.key", "next.key"):
+        printed = CliRunner().invoke(main, ["keys", "log", "ledger.example.org/premia", "--out", str(tmp_path / name)])
+        assert printed.exit_code == 0, printed.output
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
+        made.append(printed.stdout.strip())
+    both = (tmp_path / "log.key").read_text() + (tmp_path / "next.key").read_text()
+    keys = keys_of(both, "PREMIA_LEDGER_LOG_KEY")
+    assert keys.origin == "ledger.example.org/premia"
+    assert [key.verifier_key() for key in keys.keys] == made
+    assert CliRunner().invoke(main, ["keys", "log", "two words", "--out", str(tmp_path / "other")]).exit_code == 2
     assert not (tmp_path / "other").exists()
