@@ -3,8 +3,8 @@
 Goal: one command shows everything working, on real Kafka and PostgreSQL, and leaves it there to be looked at.
 Method: starts the local stack anew in a folder of its own, applies the sample's registry, drives the sample through it
 (premia.demo.drive), prints figures and commands. On a terminal it stays up until Ctrl-C; elsewhere it stops.
-Refuses: a folder that holds a stack which the demo did not make: the bank's clock never goes back, so a demo starts over.
-Servers from elsewhere (KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL) that hold a programme already: that is not ours to remove.
+Refuses: a folder that holds a stack which the demo did not make, or one that runs: the bank's clock never goes back, so a demo
+starts over. Servers from elsewhere (KAFKA_BOOTSTRAP_SERVERS, DATABASE_URL) that hold a programme: it is not ours to remove.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import click
 from premia.commands.stack import bring_up, data_dir_option, new_stack, run_premia, signals_as_interrupts, stop_stack
 from premia.demo.stopwatch import Stopwatch
 from premia.local.errors import EXIT_INTERRUPTED, MachineNotReady
+from premia.local.invocation import premia_command
 from samples.reader import PROGRAMME_FILE, SampleFileError, read_accounts, read_cycles, read_sales
 from schemas.registry_file import RegistryFileError, load_registry
 
@@ -102,6 +103,11 @@ def _start_over(stack: LocalStack) -> None:
     if not (stack.data_dir / MARK).exists():
         raise MachineNotReady(
             f"{stack.data_dir} holds a stack that is not a demo's: choose another folder with --data-dir, or remove it"
+        )
+    if stack.process_ids():
+        raise MachineNotReady(
+            f"the stack in {stack.data_dir} is running: stop it with `{premia_command(stack.data_dir)} down`, "
+            "or choose another folder with --data-dir"
         )
     click.echo(f"Starting over: what the last demo wrote to {stack.data_dir} is removed; downloads are kept.", err=True)
     stack.remove()

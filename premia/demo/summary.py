@@ -74,7 +74,7 @@ def next_steps(data_dir: Path, *, runs: bool) -> list[str]:
         ("a payment that came back, and was paid again", f"{command} trace REF-CH-01/PE-2025-000061"),
         ("one rejection: a fraction where permille is due", f"{command} dlq list --code FINENESS_OUT_OF_RANGE"),
         ("recompute every balance from the journal", f"{command} fsck"),
-        ("publish a lot of your own", f"{command} publish samples/first-lot.json"),
+        ("publish a lot of your own", f"{command} publish samples/first-lot.json --wait"),
         ("and see what became of it", f"{command} lot REF-CH-01/PE-2025-MI-PRIMER-LOTE"),
     ]
     return ["Worth looking at:"] + [line for what, step in steps for line in (f"  {what}", f"    {step}")]

@@ -131,6 +131,11 @@ def test_an_accountants_tool_finds_the_whole_ledger_in_balance(printed: str, dat
 
 def test_a_second_demo_says_that_it_starts_over_and_refuses_a_stack_that_is_not_its_own(printed: str, data_dir: Path) -> None:
     assert printed
+    assert run_premia("up", data_dir=data_dir).returncode == 0
+    running = run_premia("demo", "--data-dir", str(data_dir), data_dir=data_dir)
+    assert running.returncode == 2
+    assert re.search(r"is running: stop it with `.*premia down`", running.stderr)
+    assert run_premia("status", data_dir=data_dir).returncode == 0
     run_premia("down", data_dir=data_dir)
     (data_dir / ".demo").unlink()
     done = run_premia("demo", "--data-dir", str(data_dir), data_dir=data_dir)
