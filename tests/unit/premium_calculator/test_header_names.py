@@ -91,7 +91,8 @@ def test_aiokafka_unpacks_as_this_leans_on() -> None:
     parameters = list(inspect.signature(fetcher.PartitionRecords.__init__).parameters)
     assert parameters[:5] == ["self", "tp", "records", "aborted_transactions", "fetch_offset"]
     assert inspect.isgeneratorfunction(fetcher.PartitionRecords._unpack_records)
-    assert fetcher.MemoryRecords is MemoryRecords
+    # A command that ran in this process before may have mended it already.
+    assert fetcher.MemoryRecords in {MemoryRecords, _Fetched}
     source = inspect.getsource(fetcher.Fetcher)
     assert "MemoryRecords(" in source
     assert "PartitionRecords(" in source
