@@ -65,9 +65,9 @@ COMPARISONS: Final = (
         LEFT JOIN ledger.entitlement AS e ON e.cause = 'sale' AND e.origin = t.origin AND e.detail = t.detail
             AND e.sale_hash = t.hash AND t.outcome = 'accepted'
         LEFT JOIN ledger.quarantine AS q ON q.origin = t.origin AND q.code = t.detail AND t.outcome = 'rejected'
-        WHERE e.origin IS NULL AND q.origin IS NULL AND NOT (t.outcome IS NOT DISTINCT FROM 'duplicate' AND EXISTS (
+        WHERE e.origin IS NULL AND q.origin IS NULL AND NOT EXISTS (
             SELECT FROM ledger.entitlement AS d
-            WHERE d.cause = 'sale' AND d.sale_hash = t.hash AND d.origin <> t.origin))
+            WHERE d.cause = 'sale' AND d.sale_hash = t.hash AND d.origin <> t.origin AND t.outcome = 'duplicate')
         ORDER BY t.number""",
         _SALES_TOLD,
     ),
