@@ -40,7 +40,10 @@ def sample_entitlements() -> list[ConsumerRecord[Any, Any]]:
 
 
 def copies_of(records: Sequence[ConsumerRecord[Any, Any]], copies: int) -> Iterator[ConsumerRecord[Any, Any]]:
-    """The records, then again and again with other lots: `copies` times in all, offsets on end."""
+    """The records, then again and again with other lots: `copies` times in all, offsets on end.
+
+    Ids of later copies come after those of earlier ones, as those of later years do.
+    """
     for copy in range(copies):
         for record in records:
             offset = copy * len(records) + record.offset
@@ -49,8 +52,8 @@ def copies_of(records: Sequence[ConsumerRecord[Any, Any]], copies: int) -> Itera
 
 def _of_another_lot(record: ConsumerRecord[Any, Any], copy: int, offset: int) -> ConsumerRecord[Any, Any]:
     value = orjson.loads(record.value)
-    value["lot_id"] = f"{value['lot_id']}-{copy}"
-    value["sale"]["id"] = f"{value['sale']['id']}-{copy}"
+    value["lot_id"] = f"{copy:03}-{value['lot_id']}"
+    value["sale"]["id"] = f"{copy:03}-{value['sale']['id']}"
     value["entitlement_id"] = derived_id_text("copy", value["entitlement_id"], str(copy))
     headers = dict(record.headers)
     origin = Origin.parse(headers["ce_origin"].decode())
