@@ -117,7 +117,7 @@ def _broker_without_topics(servers: LocalStack) -> Iterator[str]:
     bootstrap_servers = servers.environment()["KAFKA_BOOTSTRAP_SERVERS"]
     assert _run(_topics(bootstrap_servers)) == [], "tests delete topics: give them a Kafka that holds none"
     yield bootstrap_servers
-    _run(_delete_topics(bootstrap_servers))
+    _run(delete_topics(bootstrap_servers))
 
 
 async def _topics(bootstrap_servers: str) -> list[str]:
@@ -129,7 +129,7 @@ async def _topics(bootstrap_servers: str) -> list[str]:
         await admin.close()
 
 
-async def _delete_topics(bootstrap_servers: str) -> None:
+async def delete_topics(bootstrap_servers: str) -> None:
     """Delete all topics, and wait until they and the offsets that groups hold in them are gone."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()

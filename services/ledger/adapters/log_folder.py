@@ -80,6 +80,7 @@ class LogFolder:
     def add(self, tiles: Iterable[tuple[Tile, bytes]]) -> None:
         """Write tiles that are not there yet, durably. Raises LogError (TILES_DISAGREE) if one is there with other bytes."""
         touched: set[Path] = set()
+        superseded: list[Path] = []
         for tile, content in tiles:
             path = self.path / tile.name
             self._make_folder(path.parent, touched)
@@ -91,9 +92,11 @@ class LogFolder:
                     LogFault.TILES_DISAGREE, f"{path} is there and holds something else than the journal's leaves give"
                 )
             if tile.is_full:
-                shutil.rmtree(_partial_folder(path), ignore_errors=True)
+                superseded.append(_partial_folder(path))
         for folder in sorted(touched):
             _make_durable(folder)
+        for folder in superseded:  # not before the full tile's name is durable: the checkpoint of before needs one of the two
+            shutil.rmtree(folder, ignore_errors=True)
 
     def replace_checkpoint(self, note: bytes) -> None:
         """Write the checkpoint, durably."""

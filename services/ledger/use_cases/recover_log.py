@@ -87,6 +87,8 @@ async def _recover(conn: Connection, folder: LogFolder, compared: Compared, publ
         key=lambda checkpoint: checkpoint.size,
     )
     log.warning("the journal has %d leaves and %d were signed: taking back what it lost", first, signed[-1].size)
+    if published is not None and published.size <= sealed:
+        await asyncio.to_thread(_check_folder, folder, sealed, published)
     await spool_told(conn, max(first, sealed))
     if first <= sealed:
         edge = await asyncio.to_thread(edge_at, folder, sealed, first)

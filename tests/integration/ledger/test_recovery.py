@@ -23,6 +23,7 @@ from services.ledger.adapters.messages import checkpoint_message
 from services.ledger.log_errors import LogError, LogFault
 from services.ledger.use_cases import import_leaves, recover_log
 from services.runtime.kafka import publish, start_producer
+from tests.conftest import delete_topics
 from tests.integration.command import premia
 from tests.integration.ledger.backup import Backup, back_up, restore
 from tests.integration.ledger.conftest import Ledger
@@ -69,6 +70,11 @@ class Story:
         forged = Checkpoint(keys.origin, size, b"\1" * 32)
         now = await self.ledger.conn.fetchval("SELECT now()")
         await self.tell([checkpoint_message(forged, keys.signed(forged.text), now)])
+
+    async def begin_topics_anew(self) -> None:
+        """Kafka knows of nothing."""
+        await delete_topics(self.servers)
+        assert (await premia(self.servers, "topics", "apply")).exit_code == 0
 
     async def recover(self) -> None:
         await recover_log.recover_log(self.ledger.conn, LogFolder(self.path), KEYS)
@@ -200,6 +206,12 @@ async def test_a_folder_and_a_checkpoint_on_kafka_of_two_stories_stop_it(story: 
     assert await story.refused() is LogFault.TILES_DISAGREE, "the folder's too"
     await restore(story.ledger, story.backup)
     assert await story.refused() is LogFault.TILES_DISAGREE, "and what would be taken from it"
+
+
+async def test_a_checkpoint_of_another_story_that_is_older_than_the_backup_stops_it_too(story: Story) -> None:
+    await story.begin_topics_anew()
+    await story.tell_forged(30)
+    assert await story.refused() is LogFault.TILES_DISAGREE
 
 
 async def test_two_checkpoints_of_one_size_stop_it_and_those_of_others_mean_nothing(story: Story) -> None:
