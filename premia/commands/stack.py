@@ -274,7 +274,7 @@ def _whole_lines(whole: Whole) -> Iterator[tuple[str, str]]:
         f"{shown(whole.transactions_waiting)} transactions to be seen by payout",
     )
     if whole.unbalanced_units is None:
-        yield "Ledger", "?"
+        yield "Ledger", "nothing measured yet"
     else:
         off = ", ".join(whole.unbalanced_units)
         yield "Ledger", f"DOES NOT BALANCE in {off}" if off else "debits equal credits in every unit"

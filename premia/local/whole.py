@@ -7,6 +7,7 @@ alert on one of them sees the same figure. A service that does not answer says n
 from __future__ import annotations
 
 import http.client
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -52,9 +53,7 @@ class Whole:
 def whole(ports: Mapping[str, int]) -> Whole:
     """Ask every service once. `ports` names them as the stack does."""
     calculator, ledger, payout = (_samples(ports[name]) for name in ("calculator", "ledger", "payout"))
-    unbalanced = (
-        None if ledger is None else [s.labels["unit"] for s in _of(ledger, "premia_ledger_trial_balance_minor") if s.value]
-    )
+    balances = _of(ledger or (), "premia_ledger_trial_balance_minor")
     orders = (
         None if payout is None else {s.labels["state"]: int(s.value) for s in _of(payout, "premia_payout_orders") if s.value}
     )
@@ -62,7 +61,7 @@ def whole(ports: Mapping[str, int]) -> Whole:
         sales_waiting=_total(calculator, "premia_calculator_lag_records"),
         entitlements_waiting=_total(ledger, "premia_consumer_lag_records"),
         transactions_waiting=_total(payout, "premia_consumer_lag_records"),
-        unbalanced_units=unbalanced,
+        unbalanced_units=[balance.labels["unit"] for balance in balances if balance.value] if balances else None,
         sequence_gaps=_total(ledger, "premia_ledger_sequence_gaps"),
         held_minor=_money(payout, "premia_payout_held_minor"),
         carried_over_minor=_money(payout, "premia_payout_carried_over_minor"),
@@ -93,7 +92,7 @@ def _of(samples: Iterable[Sample], name: str) -> list[Sample]:
 def _total(samples: Iterable[Sample] | None, name: str) -> int | None:
     """Sum over all labels. None if it is not there, or not known to the service itself (NaN)."""
     found = [] if samples is None else _of(samples, name)
-    if not found or any(sample.value != sample.value for sample in found):
+    if not found or any(math.isnan(sample.value) for sample in found):
         return None
     return int(sum(sample.value for sample in found))
 

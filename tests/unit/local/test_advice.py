@@ -133,7 +133,13 @@ def test_figures_are_those_of_the_services_pages(port: int) -> None:
 
 
 def test_a_service_that_does_not_answer_says_nothing() -> None:
-    assert whole({"calculator": 1, "ledger": 1, "payout": 1}).held_minor is None
+    seen = whole({"calculator": 1, "ledger": 1, "payout": 1})
+    assert (seen.held_minor, seen.unbalanced_units, seen.orders) == (None, None, None)
+
+
+def test_a_ledger_that_has_measured_nothing_does_not_balance_either(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "PAGE", "")
+    assert whole({"calculator": port, "ledger": port, "payout": port}).unbalanced_units is None
 
 
 def test_every_metric_that_is_read_is_there() -> None:
