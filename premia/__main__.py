@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 from typing import Final
 
 import click
@@ -75,7 +76,9 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, COMMANDS[name][2]) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> object:
-        """As click does; Ctrl-C ends the command with a line and its own exit code."""
+        """As click does, without colours where NO_COLOR is set; Ctrl-C ends the command with a line and its own exit code."""
+        if os.environ.get("NO_COLOR"):  # no-color.org: whatever its value, unless it is empty
+            ctx.color = False
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
