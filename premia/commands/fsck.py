@@ -1,42 +1,23 @@
 """`premia fsck`: the invariants of ledger and payout, recomputed.
 
 Goal: an operator or auditor learns whether the books are right, and if not, every place where they are not.
-Method: checkers of premia.fsck in one snapshot of the reader's login. Exit code 1 if anything deviates.
+Method: premia.books_check; each deviation is shown as it is found. Exit code 1 if there is one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 import orjson
 
-from premia.connection import environment
-from premia.database import reader
-from premia.fsck.checks import Check, checks_of
 from premia.fsck.deviation import Checked, Deviation
-from premia.fsck.ledger.tree import read_sealed_log
-from premia.local.talk import progress
-from verifier.deviation import Deviation as Unverified
-
-if TYPE_CHECKING:
-    from premia.fsck.streams import Connection
 
 EXIT_DEVIATIONS: Final = 1
-EXIT_WRONG: Final = 2
 SHOWN_MAX: Final = 1_000  # books with more deviations are restored from a backup, not mended row by row.
-TICK_S: Final = 0.5  # how often a person sees that it goes on while PostgreSQL compares
-
-
-class WrongInput(click.ClickException):
-    """A file that was given is no checkpoint."""
-
-    exit_code = EXIT_WRONG
 
 
 @click.command()
@@ -55,8 +36,7 @@ def fsck(kept: tuple[Path, ...], *, as_json: bool) -> None:
     """
     started = time.monotonic()
     checked = Checked()
-    checks = _checks(checked, kept)
-    found = asyncio.run(_check(checks, checked, as_json=as_json))
+    found = asyncio.run(_check(checked, kept, as_json=as_json))
     elapsed_s = time.monotonic() - started
     if as_json:
         click.echo(orjson.dumps(_summary(checked, found)))
@@ -73,71 +53,15 @@ def fsck(kept: tuple[Path, ...], *, as_json: bool) -> None:
     raise click.exceptions.Exit(EXIT_DEVIATIONS)
 
 
-def _checks(checked: Checked, kept: tuple[Path, ...]) -> tuple[Check, ...]:
-    """All checks that can be made here. What cannot be looked at is noted in `checked`.
+async def _check(checked: Checked, kept: tuple[Path, ...], *, as_json: bool) -> int:
+    from premia.books_check import check_books  # noqa: PLC0415  takes longer to import than a command's help may
 
-    Checkpoints are read here, before there is a snapshot of the database.
-    """
-    folder = _folder("PREMIA_LEDGER_LOG", "the log that was published", checked)
-    documents = _folder("PREMIA_DOCUMENTS_DIR", "documents of statements", checked)
-    try:
-        log = read_sealed_log(folder, kept)
-    except Unverified as unverified:
-        raise WrongInput(str(unverified)) from unverified
-    if folder is not None and log.files is None:
-        checked.not_checked["the log that was published"] = f"{folder} has no checkpoint"
-    return checks_of(log, documents)
-
-
-def _folder(variable: str, what: str, checked: Checked) -> Path | None:
-    value = environment().get(variable)
-    if value and Path(value).is_dir():
-        return Path(value)
-    checked.not_checked[what] = f"{variable} names no folder"
-    return None
-
-
-async def _check(checks: tuple[Check, ...], checked: Checked, *, as_json: bool) -> int:
     found = 0
-    async with reader() as conn:
-        for check in checks:
-            async for deviation in _with_progress(check, conn, checked):
-                found += 1
-                if found <= SHOWN_MAX:
-                    _show(deviation, as_json=as_json)
+    async for deviation in check_books(checked, kept):
+        found += 1
+        if found <= SHOWN_MAX:
+            _show(deviation, as_json=as_json)
     return found
-
-
-async def _with_progress(check: Check, conn: Connection, checked: Checked) -> AsyncIterator[Deviation]:
-    with _shown(check.name, checked):
-        async with _ticking(checked):
-            async for deviation in check.run(conn, checked):
-                yield deviation
-
-
-@contextmanager
-def _shown(name: str, checked: Checked) -> Iterator[None]:
-    with progress(f"checking {name}") as advance:
-        checked.advance = advance
-        try:
-            yield
-        finally:
-            checked.advance = None
-
-
-@asynccontextmanager
-async def _ticking(checked: Checked) -> AsyncIterator[None]:
-    async def tick() -> None:
-        while True:
-            await asyncio.sleep(TICK_S)
-            if checked.advance is not None:
-                checked.advance(0)
-
-    ticking = asyncio.create_task(tick())
-    try:
-        yield
-    finally:
-        ticking.cancel()
 
 
 def _show(deviation: Deviation, *, as_json: bool) -> None:

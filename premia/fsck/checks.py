@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from premia.fsck.deviation import Checked, Deviation
 from premia.fsck.guards import check_guards
+from premia.fsck.kafka.entitlements import check_published
+from premia.fsck.kafka.sales import Marks, check_sales
 from premia.fsck.ledger.corrections import check_corrections
 from premia.fsck.ledger.days import check_days
 from premia.fsck.ledger.journal import check_journal
@@ -29,15 +31,11 @@ class Check(NamedTuple):
     run: Callable[[Connection, Checked], AsyncIterator[Deviation]]
 
 
-def checks_of(log: SealedLog, documents: Path | None) -> tuple[Check, ...]:
-    """The checks, with what lies outside of the database: the published log, and the folder of documents if there is one."""
-
-    def journal(conn: Connection, checked: Checked) -> AsyncIterator[Deviation]:
-        return check_journal(conn, checked, log)
-
-    checks = (
+def checks_of(log: SealedLog, documents: Path | None, marks: Marks | None = None) -> tuple[Check, ...]:
+    """The checks, with what lies outside of the database: the published log, and if they are there documents and Kafka."""
+    checks: tuple[Check, ...] = (
         Check("guards of the tables that only grow", check_guards),
-        Check("journal, accounts and balances", journal),
+        Check("journal, accounts and balances", lambda conn, checked: check_journal(conn, checked, log)),
         Check("sums of days", check_days),
         Check("lots, replayed from their entitlements", check_lots),
         Check("reservations", check_reservations),
@@ -48,11 +46,11 @@ def checks_of(log: SealedLog, documents: Path | None) -> tuple[Check, ...]:
         Check("orders and bookings", check_money),
         Check("statements", check_statements),
     )
-    if documents is None:
-        return checks
-    folder = documents
-
-    def files(conn: Connection, checked: Checked) -> AsyncIterator[Deviation]:
-        return check_documents(conn, checked, folder)
-
-    return (*checks, Check("documents", files))
+    if documents is not None:
+        checks += (Check("documents", lambda conn, checked: check_documents(conn, checked, documents)),)
+    if marks is not None:
+        checks += (
+            Check("sales by origin", lambda conn, checked: check_sales(conn, checked, marks)),
+            Check("entitlements as published", lambda conn, checked: check_published(conn, checked, marks)),
+        )
+    return checks

@@ -76,6 +76,10 @@ class DeviationCode(StrEnum):
     MESSAGE_WRONG = "MESSAGE_WRONG"
     QUARANTINE_WRONG = "QUARANTINE_WRONG"
     RELAY_AHEAD = "RELAY_AHEAD"
+    SALE_WITHOUT_OUTCOME = "SALE_WITHOUT_OUTCOME"
+    SALE_TOLD_TWICE = "SALE_TOLD_TWICE"
+    SALE_NOT_AS_TOLD = "SALE_NOT_AS_TOLD"
+    ENTITLEMENT_NOT_AS_PUBLISHED = "ENTITLEMENT_NOT_AS_PUBLISHED"
     VIEW_NOT_THE_JOURNAL = "VIEW_NOT_THE_JOURNAL"
     VIEW_POSTING_WRONG = "VIEW_POSTING_WRONG"
     COMMAND_NOT_AS_SENT = "COMMAND_NOT_AS_SENT"
@@ -159,6 +163,10 @@ MEANINGS: Final[dict[DeviationCode, Meaning]] = {
     _C.MESSAGE_WRONG: Meaning(4, "a message of the outbox is not what its own content says it is"),
     _C.QUARANTINE_WRONG: Meaning(4, "a row in quarantine is not the event that its dead letter carries"),
     _C.RELAY_AHEAD: Meaning(4, "a relay's cursor lies beyond what there is to publish, so that it would pass over what comes"),
+    _C.SALE_WITHOUT_OUTCOME: Meaning(4, "a sale that was read and answered has no outcome: it is lost"),
+    _C.SALE_TOLD_TWICE: Meaning(4, "two outcomes that exclude each other were told of one sale"),
+    _C.SALE_NOT_AS_TOLD: Meaning(4, "an accepted sale was told otherwise than it is stored, or not at all"),
+    _C.ENTITLEMENT_NOT_AS_PUBLISHED: Meaning(3, "a stored entitlement is not the one that was published"),
     _C.VIEW_NOT_THE_JOURNAL: Meaning(9, "payout's copy of the log is not the ledger's journal"),
     _C.VIEW_POSTING_WRONG: Meaning(9, "what payout made of a transaction is not what its transfers moved"),
     _C.COMMAND_NOT_AS_SENT: Meaning(5, "the ledger carried out another command than payout sent"),

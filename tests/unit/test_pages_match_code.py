@@ -25,6 +25,7 @@ from services.payout.errors import QuarantineCode, RefusalCode, VoidReason
 from services.premium_calculator import errors as calculator
 from services.runtime.http import FRAMEWORK_REFUSALS
 from tests.integration.ledger.damages import DAMAGES as LEDGER_DAMAGES
+from tests.integration.ledger.test_fsck_kafka import DAMAGES as KAFKA_DAMAGES
 from tests.integration.payout.test_fsck_damage import DAMAGES as PAYOUT_DAMAGES
 from tests.unit.fsck.test_tree import DAMAGES as LOG_DAMAGES
 from verifier.deviation import DeviationCode
@@ -77,7 +78,7 @@ def test_every_deviation_that_fsck_knows_is_seeded_in_a_test_and_found() -> None
         for damages in (LEDGER_DAMAGES, LOG_DAMAGES, PAYOUT_DAMAGES)
         for _, expected in damages.values()
         for code in expected
-    }
+    } | {code for _, expected in KAFKA_DAMAGES.values() for code, _ in expected}
     assert seeded == {code.value for code in MEANINGS}
 
 
