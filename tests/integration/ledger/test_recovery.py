@@ -22,6 +22,7 @@ from services.ledger.adapters.log_keys import LogKeys
 from services.ledger.adapters.messages import checkpoint_message
 from services.ledger.log_errors import LogError, LogFault
 from services.ledger.use_cases import import_leaves, recover_log
+from services.runtime.database import Connection
 from services.runtime.kafka import publish, start_producer
 from tests.conftest import delete_topics
 from tests.integration.command import premia
@@ -230,13 +231,16 @@ async def test_two_processes_that_start_together_recover_once(story: Story) -> N
     other = await asyncpg.connect(story.ledger.environment["PREMIA_LEDGER_DATABASE_URL"])
     sealing = LogFolder(story.path)
 
+    async def recover_on(conn: Connection) -> None:
+        await recover_log.recover_log(conn, LogFolder(story.path), KEYS)
+        await conn.execute("SELECT pg_advisory_unlock_all()")  # as the pool does: whichever was first lets the other go on
+
     async def recover_and_seal() -> None:
-        await story.recover()
-        await story.ledger.conn.execute("SELECT pg_advisory_unlock_all()")  # as the pool does
+        await recover_on(story.ledger.conn)
         assert sealing.hold(), "nobody else has it for long"
 
     try:
-        await asyncio.gather(recover_and_seal(), recover_log.recover_log(other, LogFolder(story.path), KEYS))
+        await asyncio.gather(recover_and_seal(), recover_on(other))
     finally:
         await other.close()
     await story.read_again()
