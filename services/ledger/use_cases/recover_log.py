@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 async def recover_log(conn: Connection, folder: LogFolder, keys: LogKeys) -> None:
-    """Compare, and recover if need be. `conn` is outside of any SQL transaction, and keeps the lock until it is let go. Raises LogError."""
+    """Compare, and recover if need be. `conn` is outside of any SQL transaction and may keep a lock. Raises LogError."""
     compared = await compare_log(conn, folder, keys)
     published = await newest_published(keys)
     if not _is_behind(compared, published):
