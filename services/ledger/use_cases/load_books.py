@@ -62,8 +62,8 @@ if TYPE_CHECKING:
 
     from services.runtime.database import Connection
 
-# Looked up key by key, which `OFFSET 0` makes the planner do: these tables grow without end, and while their statistics are behind,
-# as in a first load, it took one to be small and read and sorted all of it (seen: 350 ms for a batch instead of 9).
+# Looked up key by key, which `OFFSET 0` makes the planner do: these tables grow without end, and while their statistics are
+# behind, as in a first load, it took one to be small and read and sorted all of it (seen: 350 ms for a batch instead of 9).
 ACCEPTED_BY_SALE: Final = """
     SELECT e.* FROM unnest($1::text[], $2::text[]) AS sale (source, id) CROSS JOIN LATERAL (
         SELECT sale_source, sale_id, entitlement_id::text, cause, sale_hash, origin, detail, recorded_at, value

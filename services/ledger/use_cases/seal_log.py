@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Four bundles. Typical leaves have 1.5 KB, the largest 60: between 1.5 and 60 MB in memory.
 LEAVES_MAX: Final = 1_024
-# Up to $3, or where that is null up to the journal's size. Each bound stands alone, so that the planner sees how few leaves it is.
+# Up to $3, or where that is null up to the journal's size. Each bound stands alone: so the planner sees how few they are.
 LEAVES: Final = """
     SELECT h.tree_size, j.recorded_at, j.leaf FROM ledger.log_head AS h
     JOIN ledger.journal AS j ON j.leaf_index >= $1 AND j.leaf_index < $1 + $2 AND j.leaf_index < coalesce($3, h.tree_size)
