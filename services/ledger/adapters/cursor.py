@@ -47,14 +47,15 @@ class Question:
         """The cursor that goes on after a place."""
         return base64url(orjson.dumps([self._hash, page.tree_size, *place]))
 
-    def page_of(self, cursor: str, *types: type) -> Page:
-        """What a cursor says; its place has values of these types. Raises RefusedError."""
+    def page_of(self, cursor: str, present_size: int, *types: type) -> Page:
+        """What a cursor says; its place has values of these types. Raises RefusedError, also for a size that is yet to come."""
         try:
             question, tree_size, *place = orjson.loads(from_base64url(cursor) or b"")
         except (ValueError, TypeError):
             question, tree_size, place = "", 0, []
         told = [tree_size, *place]
-        if question != self._hash or [type(value) for value in told] != [int, *types] or not all(map(_is_storable, told)):
+        fits = question == self._hash and [type(value) for value in told] == [int, *types] and all(map(_is_storable, told))
+        if not fits or not 0 <= tree_size <= present_size:
             message = "hand a cursor back as it was given, with the same path and parameters; or ask for the first page"
             raise RefusedError(RefusalCode.CURSOR_INVALID, message, status=400)
-        return Page(max(tree_size, 0), tuple(place))
+        return Page(tree_size, tuple(place))

@@ -119,6 +119,8 @@ class ReadingApi:
         key, asked = _account_key(read_path(request, api.AccountPath)), read_query(request, api.PostingsQuery)
         question = Question(request.path, asked)
         period = Period(asked.first or date.min, asked.last or date.max)
+        if period.last < period.first:
+            raise RefusedError(OutcomeCode.SCHEMA_INVALID, "to: is before from", status=400)
         async with self._snapshot() as conn:
             account_id = await _known_account(conn, key)
             page = await _page(conn, question, asked, asked.cursor, int, int, int)
@@ -253,7 +255,7 @@ async def _tree_size(conn: Connection, asked: api.Recorded) -> int:
 async def _page(conn: Connection, question: Question, asked: api.Recorded, cursor: str | None, *types: type) -> Page:
     """The page that a cursor asks for, else the first."""
     if cursor is not None:
-        return question.page_of(cursor, *types)
+        return question.page_of(cursor, await present_tree_size(conn), *types)
     return Page(await _tree_size(conn, asked), None)
 
 

@@ -98,18 +98,30 @@ async def account_balances(
 async def balances_page(
     conn: Connection, asked: AccountFilter, as_of: AsOf | None, *, after: AccountKey, limit: int
 ) -> tuple[list[AccountBalance], AccountKey | None]:
-    """At most `limit` accounts after one in the order of names, and after which the next page begins; None: there is none."""
-    rows = await conn.fetch(ACCOUNTS, asked.owners, asked.owner_kind, asked.purpose, asked.unit, *after, limit)
-    page = [AccountBalance(*row) for row in rows]
-    following = page[-1].key if len(page) == limit else None
-    if as_of is None:
-        return page, following
-    sums = await sums_as_of(conn, [account.account_id for account in page], as_of)
+    """At most `limit` accounts after one in the order of names, and after which the next page begins; None: there is none.
+
+    Accounts that came later than `as_of` are passed over, so that a page of a tree size is the same whatever came since.
+    """
+    found: list[AccountBalance] = []
+    rows_max = limit + 1  # one more tells whether another page follows
+    while len(found) <= limit:
+        rows = await conn.fetch(ACCOUNTS, asked.owners, asked.owner_kind, asked.purpose, asked.unit, *after, rows_max)
+        page = [AccountBalance(*row) for row in rows]
+        found += page if as_of is None else await _as_of(conn, page, as_of)
+        if len(page) < rows_max:
+            break
+        after, rows_max = page[-1].key, PAGE_ROWS
+    return found[:limit], found[limit - 1].key if len(found) > limit else None
+
+
+async def _as_of(conn: Connection, accounts: Sequence[AccountBalance], as_of: AsOf) -> list[AccountBalance]:
+    """Those of the accounts that were there, with what they had."""
+    sums = await sums_as_of(conn, [account.account_id for account in accounts], as_of)
     return [
         AccountBalance(account.account_id, *account.key, *sums[account.account_id])
-        for account in page
+        for account in accounts
         if account.account_id in sums
-    ], following
+    ]
 
 
 async def sums_as_of(conn: Connection, account_ids: Sequence[int], as_of: AsOf) -> dict[int, tuple[int, int]]:

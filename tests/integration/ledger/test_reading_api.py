@@ -18,6 +18,7 @@ from openapi_spec_validator import validate
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
+from schemas.base64url import base64url, from_base64url
 from schemas.ledger_endpoints import ENDPOINTS
 from schemas.publish.releases import LEDGER_API, releases
 from services.ledger.limits import BUCKET_LEAVES
@@ -146,6 +147,7 @@ async def test_every_endpoint_answers_as_its_contract_says(ledger: Ledger, api: 
         ("/v1/accounts?tree_size=1&recorded_by=2025-01-01T00:00:00Z", 400, "SCHEMA_INVALID"),
         ("/v1/accounts?recorded_by=2025-01-01T00:00:00", 400, "SCHEMA_INVALID"),
         ("/v1/accounts?effective_on=1.3.2025", 400, "SCHEMA_INVALID"),
+        (f"{PAYABLE}/postings?from=2025-03-16&to=2025-03-15", 400, "SCHEMA_INVALID"),
         ("/v1/accounts?tree_size=99", 404, "TREE_SIZE_UNKNOWN"),
         ("/v1/accounts?cursor=AAAA", 400, "CURSOR_INVALID"),
         ("/v1/accounts?cursor=%20", 400, "SCHEMA_INVALID"),
@@ -296,6 +298,31 @@ async def test_what_names_its_tree_size_is_kept_for_ever_and_the_rest_is_asked_f
         await ledger.post(entitlement(lot=f"NEW-{kept}", lines=(("ORG-1", "producer", 1),)))
         after = await api.get(path, headers={"If-None-Match": answer.headers["ETag"]})
         assert after.status == (304 if kept else 200)
+
+
+async def test_a_page_of_a_tree_size_is_the_same_to_the_byte_whatever_accounts_came_since(
+    ledger: Ledger, api: LedgerApi, leaves_of_a_bucket: int
+) -> None:
+    await filled(ledger)
+    asked = [f"/v1/accounts?tree_size={size}&limit={limit}" for size in (0, 1, 3, 14) for limit in (1, 2, 5, 100)]
+    kept = {path: (await api.get(path)).body for path in asked}
+    for path in asked:
+        if kept[path]["next_cursor"] is not None:
+            following = f"{path}&cursor={kept[path]['next_cursor']}"
+            kept[following] = (await api.get(following)).body
+            assert kept[following]["accounts"], "a page that is told of has something on it"
+    await ledger.post(
+        *(entitlement(lot=f"NEW-{owner}", lines=((owner, "producer", 9),)) for owner in ("A", "ORG-0a", "ORG-1a", "ORG-9"))
+    )
+    assert {path: (await api.get(path)).body for path in kept} == kept
+
+
+async def test_a_cursor_of_a_tree_size_that_is_not_there_yet_is_none(ledger: Ledger, api: LedgerApi) -> None:
+    await filled(ledger)
+    cursor = (await api.get("/v1/accounts?limit=1")).body["next_cursor"]
+    question, tree_size, *place = json.loads(from_base64url(cursor) or b"")
+    forged = base64url(json.dumps([question, tree_size + 1, *place]).encode())
+    assert (await api.get(f"/v1/accounts?limit=1&cursor={forged}")).code == "CURSOR_INVALID"
 
 
 async def test_suspense_lists_what_is_open_oldest_first(ledger: Ledger, api: LedgerApi) -> None:
