@@ -124,6 +124,27 @@ class CorrectionsQuery(Contract):
     state: CorrectionState | None = None
 
 
+class SubjectPath(Contract):
+    """Whose leaves."""
+
+    kind: OwnerKind
+    id: Id
+
+
+class ProofQuery(Contract):
+    """Which leaf, and in the tree of which size; left out: of the newest checkpoint."""
+
+    leaf: TreeSize
+    tree_size: TreeSize | None = None
+
+
+class SubjectLeavesQuery(Contract):
+    """Which page of a subject's leaves."""
+
+    after: TreeSize = 0
+    limit: Annotated[int, Field(ge=1, le=2**53 - 1)] = PAGE_ROWS_DEFAULT
+
+
 # --- what is answered -------------------------------------------------------------------------------------------------
 
 
@@ -244,3 +265,34 @@ class Suspense(Contract):
 
     bookings: tuple[SuspendedBooking, ...]
     next_cursor: Cursor | None
+
+
+class LeafProof(Contract):
+    """One leaf, and the proof that it stands in a tree."""
+
+    tree_size: TreeSize
+    root_hash: Base64
+    checkpoint: str | None
+    leaf_index: int
+    leaf: str
+    inclusion_proof: tuple[Base64, ...]
+
+
+class SubjectLeaf(Contract):
+    """One leaf of a subject with its proof."""
+
+    leaf_index: int
+    subject_number: int
+    leaf: str
+    inclusion_proof: tuple[Base64, ...]
+
+
+class SubjectLeaves(Contract):
+    """A page of a subject's leaves, all in the newest tree."""
+
+    subject: Subject
+    tree_size: TreeSize
+    root_hash: Base64
+    checkpoint: str | None
+    leaves: tuple[SubjectLeaf, ...]
+    next_after: int | None

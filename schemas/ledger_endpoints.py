@@ -21,10 +21,15 @@ from schemas.ledger_api import (
     Balances,
     CorrectionPath,
     CorrectionsQuery,
+    LeafProof,
     LotPath,
     PageQuery,
     PostingsQuery,
+    ProofQuery,
     ReservationPath,
+    SubjectLeaves,
+    SubjectLeavesQuery,
+    SubjectPath,
     Suspense,
     TransactionPath,
     Transactions,
@@ -187,6 +192,27 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
             (409, ("CORRECTION_CLOSED",)),
             (503, ("REGISTRY_MISSING",)),
         ),
+    ),
+)
+# Of the log, beside its files, whose names and forms are those of C2SP tlog-tiles (docs/log.md).
+LOG_ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    Endpoint(
+        "prove_leaf",
+        "GET",
+        "/v1/proofs",
+        "One leaf with the proof that it is in the log.",
+        LeafProof,
+        in_query=ProofQuery,
+        refusals=((404, ("LEAF_UNKNOWN", _NO_SUCH_SIZE)),),
+    ),
+    Endpoint(
+        "list_leaves_of_subject",
+        "GET",
+        "/v1/subjects/{kind}/{id}/leaves",
+        "The leaves of one subject that are under the newest checkpoint, with their proofs.",
+        SubjectLeaves,
+        in_path=SubjectPath,
+        in_query=SubjectLeavesQuery,
     ),
 )
 ENDPOINT_BY_NAME: Final[dict[str, Endpoint]] = {endpoint.name: endpoint for endpoint in ENDPOINTS}

@@ -14,19 +14,22 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from schemas.ledger_api import Refusal
-from schemas.ledger_endpoints import ENDPOINTS, Endpoint
+from schemas.ledger_endpoints import ENDPOINTS, LOG_ENDPOINTS, Endpoint
 from schemas.publish.json_schema import Schema, component_schemas
 
+ALL: Final = (*ENDPOINTS, *LOG_ENDPOINTS)
 ALWAYS: Final[tuple[tuple[int, tuple[str, ...]], ...]] = (
     (400, ("SCHEMA_INVALID", "CURSOR_INVALID")),
     (401, ("UNKNOWN_ACTOR",)),
 )
+TOO_LARGE: Final = (413, ("BODY_TOO_LARGE",))  # of what takes a body
 MEANINGS: Final = {
     400: "The request cannot be read; the message names the parameter or field.",
     401: "The token belongs to nobody.",
     403: "The actor may not do this.",
     404: "It is not there.",
     409: "It does not fit what is there; nothing was changed.",
+    413: "The request is larger than any of its kind.",
     422: "What is to be posted cannot be; nothing was changed.",
     503: "Something that is needed is not there yet.",
 }
@@ -34,11 +37,11 @@ MEANINGS: Final = {
 
 def openapi_document(version: int) -> dict[str, Any]:
     """The document of one release of the contracts."""
-    models = {model.__name__: model for endpoint in ENDPOINTS for model in (endpoint.answer, endpoint.body, Refusal) if model}
-    parameters = {model.__name__: model for endpoint in ENDPOINTS for model in (endpoint.in_path, endpoint.in_query) if model}
+    models = {model.__name__: model for endpoint in ALL for model in (endpoint.answer, endpoint.body, Refusal) if model}
+    parameters = {model.__name__: model for endpoint in ALL for model in (endpoint.in_path, endpoint.in_query) if model}
     schemas = component_schemas([*models.values(), *parameters.values()])
     paths: dict[str, dict[str, Any]] = {}
-    for endpoint in ENDPOINTS:
+    for endpoint in ALL:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
     return {
         "openapi": "3.1.1",
@@ -47,8 +50,8 @@ def openapi_document(version: int) -> dict[str, Any]:
             "version": f"{version}.0.0",
             "description": (
                 "Accounts, balances, postings and transactions of one programme's ledger, as of any tree size and day; opening "
-                "balances and corrections, which two persons decide. What an answer says it was made at gives the same answer "
-                "whenever it is asked for again."
+                "balances and corrections, which two persons decide; leaves of its log with their proofs. What an answer says "
+                "it was made at gives the same answer whenever it is asked for again."
             ),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
@@ -80,9 +83,11 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Schema]) -> dict[str, Any]
         answers["200"]["headers"] = {
             "ETag": {"description": "Send it as If-None-Match; 304 says that nothing changed.", "schema": {"type": "string"}}
         }
+        answers["304"] = {"description": "It is still what the client has, by the ETag that it sent."}
     if endpoint.created:
         answers["201"] = {"description": "It is new.", "content": _content(endpoint.answer)}
-    for status, codes in sorted((*ALWAYS, *endpoint.refusals)):
+    always = ALWAYS if endpoint.body is None else (*ALWAYS, TOO_LARGE)
+    for status, codes in sorted((*always, *endpoint.refusals)):
         description = f"{MEANINGS[status]} Codes: {', '.join(codes)}."
         answers[str(status)] = {"description": description, "content": _content(Refusal)}
     return operation | {"responses": answers}
@@ -119,5 +124,5 @@ def path_variables(path: str) -> set[str]:
 
 
 assert all(
-    path_variables(endpoint.path) == set(endpoint.in_path.model_fields if endpoint.in_path else ()) for endpoint in ENDPOINTS
+    path_variables(endpoint.path) == set(endpoint.in_path.model_fields if endpoint.in_path else ()) for endpoint in ALL
 ), "a path has the variables that its model says"

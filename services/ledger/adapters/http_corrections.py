@@ -27,6 +27,7 @@ from schemas.ledger_transaction import Account, PremiumScope, Transfer
 from schemas.ledger_words import OutcomeCode, OwnerKind, Purpose
 from services.ledger.actor_roles import ActorRoles
 from services.ledger.adapters.correction_command import command_of
+from services.ledger.adapters.http_answers import answer
 from services.ledger.domain.account import AccountKey
 from services.ledger.domain.transaction import NO_SCOPE, TransferDraft
 from services.ledger.errors import RefusalCode, Refused
@@ -90,12 +91,13 @@ class CorrectionsApi:
         asked = read_query(request, CorrectionsQuery)
         async with self.pool.acquire() as conn:
             found = await read_corrections(conn, asked.state)
-        return _answer(Corrections(corrections=tuple(found), complete=len(found) < LIST_ROWS_MAX))
+        body = Corrections(corrections=tuple(found), complete=len(found) < LIST_ROWS_MAX)
+        return answer(request, body, for_ever=False)
 
     async def show(self, request: web.Request) -> web.Response:
         """GET /v1/corrections/{id}: with what would be posted now."""
         async with self.pool.acquire() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
-            return _answer(await _found(conn, request))
+            return answer(request, await _found(conn, request), for_ever=False)
 
     async def approve(self, request: web.Request) -> web.Response:
         """POST /v1/corrections/{id}/approve: post it. A repeat posts nothing."""
@@ -124,7 +126,7 @@ def refused_error(refused: Refused) -> RefusedError:
     return RefusedError(refused.code, refused.message, status=STATUS.get(refused.code, CONFLICT))
 
 
-def _answer(body: Correction | Corrections, *, status: int = 200) -> web.Response:
+def _answer(body: Correction, *, status: int = 200) -> web.Response:
     return json_response(body.model_dump(mode="json"), status=status)
 
 

@@ -13,17 +13,21 @@ import asyncio
 from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from schemas import ledger_api as api
+from schemas.ledger_command import Subject
+from schemas.ledger_endpoints import LOG_ENDPOINTS
+from services.ledger.adapters.http_answers import answer
 from services.ledger.adapters.log_folder import CHECKPOINT, LogFolder
 from services.ledger.adapters.log_keys import LogKeys
 from services.ledger.domain.account import SubjectKey
 from services.ledger.domain.tiles import ENTRIES, Tile, tile_named
 from services.ledger.log_errors import LogRefusal
-from services.ledger.use_cases.prove_leaf import LEAVES_MAX, Proven, prove_leaf, prove_subject
-from services.runtime.http import RefusedError, json_response
+from services.ledger.use_cases.prove_leaf import LEAVES_MAX, Proven, ProvenLeaf, prove_leaf, prove_subject
+from services.runtime.http import RefusedError, read_path, read_query
 
 if TYPE_CHECKING:
     from services.runtime.database import Pool
@@ -54,10 +58,10 @@ class LogHttp:
 
     def routes(self) -> list[web.RouteDef]:
         """For actors."""
+        handlers = {"prove_leaf": self.proof, "list_leaves_of_subject": self.leaves}
         return [
             web.get(f"/tile/{ENTRIES}/{{index:.+}}", self.entries),
-            web.get("/v1/proofs", self.proof),
-            web.get("/v1/subjects/{kind}/{id}/leaves", self.leaves),
+            *(web.get(endpoint.path, handlers[endpoint.name]) for endpoint in LOG_ENDPOINTS),
         ]
 
     async def checkpoint(self, _request: web.Request) -> web.StreamResponse:
@@ -88,26 +92,28 @@ class LogHttp:
         return response
 
     async def proof(self, request: web.Request) -> web.Response:
-        """One leaf with its proof: `leaf`, and `tree_size` unless it is the newest."""
-        leaf_index = _number(request, "leaf")
-        tree_size = _number(request, "tree_size") if "tree_size" in request.query else None
-        proven = await prove_leaf(self.folder, self.keys, leaf_index, tree_size)
+        """One leaf with its proof, in the newest tree or in that of a size."""
+        asked = read_query(request, api.ProofQuery)
+        proven = await prove_leaf(self.folder, self.keys, asked.leaf, asked.tree_size)
         if isinstance(proven, LogRefusal):
             raise _unknown(proven)
-        (leaf,) = _leaves(proven)
-        del leaf["subject_number"]
-        return json_response({**_tree(proven), **leaf})
+        (leaf,) = proven.leaves
+        return answer(request, api.LeafProof(**_tree(proven), **_leaf(leaf)), for_ever=False)
 
     async def leaves(self, request: web.Request) -> web.Response:
-        """A subject's leaves in order, with their proofs: those after the subject number `after`, `limit` of them at most."""
-        after = _number(request, "after", 0)
-        limit = min(_number(request, "limit", LEAVES_MAX), LEAVES_MAX)
-        subject = SubjectKey(request.match_info["kind"], request.match_info["id"])
+        """A subject's leaves in order, with their proofs, a page of at most LEAVES_MAX at once."""
+        path, asked = read_path(request, api.SubjectPath), read_query(request, api.SubjectLeavesQuery)
+        subject, limit = SubjectKey(path.kind.value, path.id), min(asked.limit, LEAVES_MAX)
         async with self.pool.acquire() as conn:
-            proven = await prove_subject(conn, self.folder, self.keys, subject=subject, after=after, limit=limit)
-        leaves = _leaves(proven)
-        following = leaves[-1]["subject_number"] if limit and len(leaves) == limit else None
-        return json_response({"subject": subject._asdict(), **_tree(proven), "leaves": leaves, "next_after": following})
+            proven = await prove_subject(conn, self.folder, self.keys, subject=subject, after=asked.after, limit=limit)
+        leaves = tuple(api.SubjectLeaf(**_leaf(leaf) | {"subject_number": leaf.subject_number}) for leaf in proven.leaves)
+        body = api.SubjectLeaves(
+            subject=Subject(kind=path.kind, id=path.id),
+            **_tree(proven),
+            leaves=leaves,
+            next_after=leaves[-1].subject_number if len(leaves) == limit else None,
+        )
+        return answer(request, body, for_ever=False)
 
     def _tile(self, request: web.Request) -> tuple[Tile, Path]:
         tile = tile_named(request.path.removeprefix("/"))
@@ -121,14 +127,7 @@ def _unknown(refused: LogRefusal) -> RefusedError:
     return RefusedError(refused, WHY[refused], status=404)
 
 
-def _number(request: web.Request, name: str, default: int | None = None) -> int:
-    text = request.query.get(name, "" if default is None else str(default))
-    if not text.isascii() or not text.isdigit() or len(text) > len(str(2**63)):
-        raise RefusedError("SCHEMA_INVALID", f"{name} must be a whole number from 0", status=400)
-    return int(text)
-
-
-def _tree(proven: Proven) -> dict[str, object]:
+def _tree(proven: Proven) -> dict[str, Any]:
     return {
         "tree_size": proven.tree_size,
         "root_hash": b64encode(proven.root).decode(),
@@ -136,13 +135,9 @@ def _tree(proven: Proven) -> dict[str, object]:
     }
 
 
-def _leaves(proven: Proven) -> list[dict[str, object]]:
-    return [
-        {
-            "leaf_index": leaf.leaf_index,
-            "subject_number": leaf.subject_number,
-            "leaf": leaf.leaf.decode(),
-            "inclusion_proof": [b64encode(hash_).decode() for hash_ in leaf.inclusion_proof],
-        }
-        for leaf in proven.leaves
-    ]
+def _leaf(leaf: ProvenLeaf) -> dict[str, Any]:
+    return {
+        "leaf_index": leaf.leaf_index,
+        "leaf": leaf.leaf.decode(),
+        "inclusion_proof": tuple(b64encode(hash_).decode() for hash_ in leaf.inclusion_proof),
+    }

@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import jsonschema
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
+from schemas.publish.releases import LEDGER_API, releases
 from schemas.registry import Programme
 from schemas.registry_snapshot import registry_snapshot
 from services.ledger.actor_roles import ActorRoles
@@ -89,3 +93,34 @@ async def running_api(ledger: Ledger, folder: Path, *, knows_registry: bool = Tr
         finally:
             await runner.cleanup()
             await pool.close()
+
+
+def document() -> dict[str, Any]:
+    """The newest published document."""
+    text = releases()[-1].contents()[LEDGER_API]
+    read: dict[str, Any] = json.loads(text)
+    return read
+
+
+def fault(path: str, method: str, answer: Answer) -> str | None:
+    """Why an answer does not keep the document, or None."""
+    found = document()
+    (operation,) = (
+        operations[method]
+        for template, operations in found["paths"].items()
+        if method in operations and _matches(template, path)
+    )
+    response = operation["responses"].get(str(answer.status))
+    if response is None:
+        return f"{answer.status} is not among {sorted(operation['responses'])}"
+    registry: Registry[Any] = Registry().with_resource("urn:api", DRAFT202012.create_resource(found))
+    if "content" not in response:
+        return None if answer.body is None else f"{answer.status} has no body"
+    schema = {"$ref": "urn:api" + response["content"]["application/json"]["schema"]["$ref"]}
+    validator = jsonschema.Draft202012Validator(schema, registry=registry, format_checker=jsonschema.FormatChecker())
+    return next((error.message for error in validator.iter_errors(answer.body)), None)
+
+
+def _matches(template: str, path: str) -> bool:
+    wanted, found = template.split("/"), path.partition("?")[0].split("/")
+    return len(wanted) == len(found) and all(a == b or a.startswith("{") for a, b in zip(wanted, found, strict=True))

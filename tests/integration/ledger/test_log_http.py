@@ -21,6 +21,7 @@ from services.ledger.adapters.log_http import LogHttp
 from services.runtime.database import open_pool
 from services.runtime.http import ActorTokens, serve
 from services.runtime.settings import ListenAddress
+from tests.integration.ledger.api import Answer, fault
 from tests.integration.ledger.conftest import Ledger
 from tests.integration.ledger.logs import KEYS, audit, fill, seal
 from tests.integration.ledger.tessera import fsck, needs_go
@@ -197,6 +198,8 @@ async def test_what_cannot_be_proven_is_refused_by_code(served: Served) -> None:
         ("leaf=1e3", (400, "SCHEMA_INVALID")),
         (f"leaf={'9' * 30}", (400, "SCHEMA_INVALID")),
         ("tree_size=3", (400, "SCHEMA_INVALID")),
+        ("leaf=0&leaf=1", (400, "SCHEMA_INVALID")),
+        ("leaf=0&size=3", (400, "SCHEMA_INVALID")),
     ):
         assert await served.code(f"/v1/proofs?{query}") == refusal, query
 
@@ -222,3 +225,31 @@ async def test_a_subject_gets_its_own_leaves_page_by_page_with_proofs(served: Se
     assert seen == list(range(3, 700, 7))
     assert len((await served.json("/v1/subjects/org/ORG-3/leaves?limit=1000000"))["leaves"]) == 100
     assert (await served.json("/v1/subjects/fund/ORG-3/leaves"))["leaves"] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "org/%00/leaves",
+        "organization/ORG-1/leaves",
+        "org/a%2fb/leaves",
+        "org/ORG-1/leaves?after=9223372036854775808",
+        "org/ORG-1/leaves?after=-1",
+        "org/ORG-1/leaves?limit=0",
+        "org/ORG-1/leaves?before=3",
+    ],
+)
+async def test_a_subject_that_nobody_could_be_is_refused_by_code(served: Served, path: str) -> None:
+    await served.sealed(8)
+    assert await served.code(f"/v1/subjects/{path}") == (400, "SCHEMA_INVALID")
+
+
+@pytest.mark.parametrize("path", ["/v1/proofs?leaf=3", "/v1/proofs?leaf=3&tree_size=4", "/v1/subjects/org/ORG-3/leaves"])
+async def test_proofs_keep_the_published_contract_and_are_not_sent_twice(served: Served, path: str) -> None:
+    await served.sealed(8)
+    status, headers, body = await served.get(path, token=TOKEN)
+    assert fault(path, "get", Answer(status, json.loads(body))) is None
+    assert (await served.get(path, token=TOKEN, If_None_Match=headers["ETag"]))[0] == 304
+    await served.sealed(20)
+    after = await served.get(path, token=TOKEN, If_None_Match=headers["ETag"])
+    assert after[0] == (304 if "tree_size" in path else 200)

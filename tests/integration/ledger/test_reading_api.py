@@ -10,21 +10,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import validate
-from referencing import Registry
-from referencing.jsonschema import DRAFT202012
 
 from schemas.base64url import base64url, from_base64url
 from schemas.ledger_endpoints import ENDPOINTS
-from schemas.publish.releases import LEDGER_API, releases
 from services.ledger.limits import BUCKET_LEAVES
 from services.ledger.use_cases import account_balances, account_postings, read_transactions, sum_account_days
 from services.ledger.use_cases.sum_account_days import sum_next_bucket
-from tests.integration.ledger.api import Answer, LedgerApi, running_api
+from tests.integration.ledger.api import LedgerApi, document, fault, running_api
 from tests.integration.ledger.conftest import Ledger
 from tests.integration.ledger.records import clear, entitlement, reserve, settle, suspend, uuid_of
 from tests.integration.ledger.test_corrections import PAYER, line, proposal
@@ -59,35 +55,6 @@ async def filled(ledger: Ledger) -> None:
     )
     while await sum_next_bucket(ledger.conn):
         pass
-
-
-def document() -> dict[str, Any]:
-    """The newest published document."""
-    text = releases()[-1].contents()[LEDGER_API]
-    read: dict[str, Any] = json.loads(text)
-    return read
-
-
-def fault(path: str, method: str, answer: Answer) -> str | None:
-    """Why an answer does not keep the document, or None."""
-    found = document()
-    (operation,) = (
-        operations[method]
-        for template, operations in found["paths"].items()
-        if method in operations and _matches(template, path)
-    )
-    response = operation["responses"].get(str(answer.status))
-    if response is None:
-        return f"{answer.status} is not among {sorted(operation['responses'])}"
-    registry: Registry[Any] = Registry().with_resource("urn:api", DRAFT202012.create_resource(found))
-    schema = {"$ref": "urn:api" + response["content"]["application/json"]["schema"]["$ref"]}
-    validator = jsonschema.Draft202012Validator(schema, registry=registry, format_checker=jsonschema.FormatChecker())
-    return next((error.message for error in validator.iter_errors(answer.body)), None)
-
-
-def _matches(template: str, path: str) -> bool:
-    wanted, found = template.split("/"), path.partition("?")[0].split("/")
-    return len(wanted) == len(found) and all(a == b or a.startswith("{") for a, b in zip(wanted, found, strict=True))
 
 
 async def pages(api: LedgerApi, path: str, member: str, *, limit: int) -> list[Any]:
@@ -128,6 +95,9 @@ async def test_every_endpoint_answers_as_its_contract_says(ledger: Ledger, api: 
     }
     answers = {name: await api.get(path) for name, path in asked.items()}
     assert {name: answer.status for name, answer in answers.items()} == dict.fromkeys(asked, 200)
+    for name, path in asked.items():
+        again = await api.get(path, headers={"If-None-Match": answers[name].headers["ETag"]})
+        assert (again.status, again.body, fault(path, "get", again)) == (304, None, None), name
     faults = {name: fault(asked[name], "get", answer) for name, answer in answers.items()}
     faults["propose_correction"] = fault("/v1/corrections", "post", made)
     for verb in ("approve", "withdraw"):
