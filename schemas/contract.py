@@ -109,6 +109,8 @@ _MESSAGES: Final = {
     "list_type": "must be a list",
     "too_short": "must have at least {min_length} entry",
     "too_long": "must have at most {max_length} entries",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
     "literal_error": "must be one of {expected}",
     "union_tag_invalid": "must be one of {expected_tags}",
 }
@@ -117,7 +119,7 @@ _NUMBER: Final = "must be a text in quotes: numbers are sent as strings, since m
 
 def _message(details: Any, context: dict[str, Any]) -> str:
     kind = details["type"]
-    if kind == "string_type" and isinstance(details.get("input"), int | float):
+    if kind == "string_type" and type(details.get("input")) in {int, float}:  # a bool is an int too, and no number to anybody
         return _NUMBER
     if kind == "string_pattern_mismatch":
         return _HINT_BY_PATTERN.get(context["pattern"], f"must match {context['pattern']}")

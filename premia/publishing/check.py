@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from premia.publishing.files import too_large
-from premia.publishing.sale_event import Fault, SaleEvent
+from premia.publishing.sale_event import Fault, SaleEvent, no_sale
 from schemas.contract import FieldFault
 from schemas.gold_sale import parse_sale
 from schemas.rejection_code import RejectionCode
@@ -34,7 +34,7 @@ class SaleCheck:
     def fault(self, event: SaleEvent) -> Fault | None:
         """The first thing against a sale, or None."""
         if event.size_bytes > SALE_MESSAGE_BYTES_MAX:
-            return Fault(event.place, too_large(event.size_bytes))
+            return no_sale(event.place, too_large(event.size_bytes))
         decision = decide(SaleRecord(event.key, event.value, event.headers()), self._registry or _NO_REGISTRY)
         if isinstance(decision, Rejected) and (self._registry is not None or decision.code in WITHOUT_REGISTRY):
             return event.fault(decision.field, decision.message, code=decision.code.value)

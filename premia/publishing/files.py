@@ -20,7 +20,7 @@ from typing import BinaryIO, Final, cast
 import click
 import orjson
 
-from premia.publishing.sale_event import Fault, SaleEvent, sale_event
+from premia.publishing.sale_event import Fault, SaleEvent, no_sale, sale_event
 from premia.publishing.sales_table import UnreadableTableError, sales_of_table
 from schemas.cloudevents import time_from_text
 from schemas.topics import SALE_MESSAGE_BYTES_MAX
@@ -99,13 +99,13 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes | int]]:
 
 def _read(place: str, content: bytes | int, at: datetime) -> SaleEvent | Fault:
     if isinstance(content, int):
-        return Fault(place, too_large(content))
+        return no_sale(place, too_large(content))
     try:
         sent = orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        return Fault(place, f"is not JSON ({error})")
+        return no_sale(place, f"is not JSON ({error})")
     if not isinstance(sent, dict):
-        return Fault(place, "is no JSON object: one sale is expected here (several go into a .jsonl file, one a line)")
+        return no_sale(place, "is no JSON object: one sale is expected here (several go into a .jsonl file, one a line)")
     if sent.keys() >= EVENT_FIELDS:
         return _event(place, sent)
     return sale_event(place, content, sent, at)

@@ -20,7 +20,7 @@ import orjson
 from premia.local.talk import say
 from premia.publishing.check import SaleCheck
 from premia.publishing.files import UnreadableFileError, sales_of, too_large
-from premia.publishing.sale_event import Fault, SaleEvent, signed
+from premia.publishing.sale_event import Fault, SaleEvent, no_sale, signed
 from premia.signing import Signer, read_key
 from schemas.registry_file import RegistryFileError, load_registry
 from schemas.topics import SALE_MESSAGE_BYTES_MAX
@@ -64,7 +64,7 @@ def fitting_events(events: Sequence[SaleEvent], faults: list[Fault]) -> list[Sal
         if event.cells:
             fault = of_tables.fault(event)
         elif event.size_bytes > SALE_MESSAGE_BYTES_MAX:
-            fault = Fault(event.place, too_large(event.size_bytes))
+            fault = no_sale(event.place, too_large(event.size_bytes))
         if fault is None:
             fitting.append(event)
         else:

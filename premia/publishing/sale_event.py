@@ -20,12 +20,15 @@ from premia.printable import printable
 from premia.signing import Signer
 from schemas.canonical_json import NotCanonicalError, canonical_json
 from schemas.cloudevents import CloudEventAttributes
-from schemas.gold_sale import SALE_TYPE, sale_hash
+from schemas.contract import FieldFault
+from schemas.gold_sale import SALE_TYPE, parse_sale, sale_hash
 from schemas.identifiers import is_id
 from schemas.identity import derived_id
+from schemas.rejection_code import RejectionCode
 from schemas.sale_signature import SIGNATURE_EXTENSION
 
 SHOWN_CHARS_MAX: Final = 80  # of a value in a message: it is to be recognised, not read.
+_NO_SALE: Final = RejectionCode.SCHEMA_INVALID.value  # the calculator would reject it for that
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class SaleEvent:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why something of a file cannot be taken. Without code: it is not even a sale yet."""
+    """Why something of a file cannot be taken. Without code: a table or a file of events is wrong, not a sale."""
 
     place: str
     message: str
@@ -122,15 +125,21 @@ def signed(event: SaleEvent, signer: Signer) -> SaleEvent | Fault:
     return replace(event, extensions={**event.extensions, SIGNATURE_EXTENSION: signer.sign(canonical_sale)})
 
 
+def no_sale(place: str, message: str) -> Fault:
+    """What is told of bytes that cannot be read as a sale at all."""
+    return Fault(place, message, _NO_SALE, "value")
+
+
 def sale_event(
     place: str, content: bytes, sent: Mapping[str, object], at: datetime, cells: Mapping[str, Cell] | None = None
 ) -> SaleEvent | Fault:
     """A sale as an event whose id derives from its content. `sent` is `content`, parsed."""
     refiner_id, lot_id = sent.get("refiner_id"), sent.get("lot_id")
-    for name, id_ in (("refiner_id", refiner_id), ("lot_id", lot_id)):
-        if not isinstance(id_, str) or not is_id(id_):
-            message = f"{name} is missing or no id, and the event's key is made of it"
-            return Fault(place, message, cell=(cells or {}).get(name))
+    if not all(isinstance(id_, str) and is_id(id_) for id_ in (refiner_id, lot_id)):  # the event's key is made of them
+        found = parse_sale(content)
+        assert isinstance(found, FieldFault), "the contract refuses such ids too"
+        cell = (cells or {}).get(found.field)
+        return Fault(place, found.message, _NO_SALE, found.field, _shown_value(content, found.field), cell)
     source = f"/refiners/{refiner_id}"
     try:
         content_hash = sale_hash(sent)

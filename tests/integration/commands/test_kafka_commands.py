@@ -220,11 +220,12 @@ async def test_what_cannot_be_published_is_refused_by_file_and_line_and_the_rest
     mixed = await premia(kafka, "publish", file)
     assert mixed.exit_code == 4
     assert [record.value for record in await read(kafka, SALES)] == [good, nearly]
-    refused = {line.split(": ", 1)[0]: line for line in mixed.stderr.splitlines() if line.startswith(str(file))}
+    refused = {line.split(",", 1)[0]: line for line in mixed.stderr.splitlines() if line.startswith(str(file))}
     assert set(refused) == {f"{file}:{number}" for number in (3, 4, 6, 7, 8, 9)}
+    assert all(": SCHEMA_INVALID, " in line for line in refused.values())
     assert f"is a message of {len(huge) + 1:,} bytes, and at most 1,048,576 (1 MiB) are taken" in refused[f"{file}:3"]
     assert "at most 1,048,576 (1 MiB) are taken" in refused[f"{file}:4"]
-    assert "refiner_id is missing" in refused[f"{file}:8"]
+    assert "refiner_id: SCHEMA_INVALID, is required and missing: add it" in refused[f"{file}:8"]
 
 
 async def test_a_file_that_cannot_be_read_publishes_nothing(kafka: str, tmp_path: Path) -> None:

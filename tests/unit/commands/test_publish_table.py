@@ -168,6 +168,26 @@ def test_check_finds_everything_in_one_go_and_publishes_nothing(tmp_path: Path) 
     assert [orjson.loads(line)["column"] for line in as_json.stdout.splitlines()] == ["melt_weight", "revision", "sold_on"]
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b'{"revision": NaN}', "value: SCHEMA_INVALID, is not JSON"),
+        (b"[1]", "value: SCHEMA_INVALID, is no JSON object"),
+        (b'{"refiner_id": "REF"}', "lot_id: SCHEMA_INVALID, is required and missing: add it"),
+        (b'{"refiner_id": "REF", "lot_id": "a/b"}', 'lot_id = "a/b": SCHEMA_INVALID, must be an id of 1 to 256 characters'),
+        (b'{"refiner_id": 7, "lot_id": "a"}', "refiner_id = 7: SCHEMA_INVALID, must be a text in quotes"),
+    ],
+)
+def test_what_has_no_key_is_told_with_the_code_and_the_words_of_the_calculator(tmp_path: Path, line: bytes, told: str) -> None:
+    file = tmp_path / "lines.jsonl"
+    file.write_bytes(line + b"\n")
+    checked = CliRunner().invoke(main, ["publish", "--check", str(file)])
+    assert (checked.exit_code, checked.stdout.count("\n")) == (1, 1)
+    assert checked.stdout.startswith(f"{file}:1, {told}")
+    as_json = orjson.loads(CliRunner().invoke(main, ["publish", "--check", "--json", str(file)]).stdout)
+    assert as_json["code"] == "SCHEMA_INVALID"
+
+
 def test_check_finds_one_revision_with_two_contents(tmp_path: Path) -> None:
     lines = b"".join(orjson.dumps(sale(table(ROW | {"melt_weight": weight}))) + b"\n" for weight in ("1", "2", "1"))
     (tmp_path / "sales.jsonl").write_bytes(lines)

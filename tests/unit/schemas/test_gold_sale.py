@@ -65,6 +65,20 @@ def test_huge_numbers_are_refused_by_their_field() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"revision": 0}, "must be at least 1"),
+        ({"sequence": -1}, "must be at least 0"),
+        ({"revision": 2**53}, "must be at most 9007199254740991"),
+        ({"lot_id": True}, "must be a text"),
+        ({"lot_id": 5}, "must be a text in quotes: numbers are sent as strings, since many readers make binary floats of them"),
+    ],
+)
+def test_what_is_wrong_is_told_in_words_of_our_own(changes: dict[str, Any], words: str) -> None:
+    assert fault_of_bytes(encoded(sale(**changes))).message == words
+
+
+@pytest.mark.parametrize(
     ("changes", "field"),
     [
         ({"revision": 0}, "revision"),
