@@ -4,6 +4,7 @@ Method: aiohttp. `/metrics`, `/healthz/live`, `/healthz/ready` and what a servic
 bearer token whose SHA-256 stands in the actors' file ({"actor id": "sha256 hex"}), which is read again when it changes, so that
 a new actor needs no restart.
 Refuses: an unknown token with 401 and a JSON body {"code", "message"}, as every refusal here looks.
+Source: RFC 9110 (the scheme's letters count in neither case; 401 names the scheme, 405 the methods).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ SHUTDOWN_TIMEOUT_S: Final = 2.0  # the local stack stops everything within 10 s,
 FRAMEWORK_REFUSALS: Final = {
     404: ("PATH_UNKNOWN", "nothing is here: look at the path"),
     405: ("METHOD_UNKNOWN", "this path does not take that method"),
-    413: ("BODY_TOO_LARGE", f"send at most {BODY_BYTES_MAX} bytes"),
+    413: ("BODY_TOO_LARGE", "send at most {body_bytes_max} bytes"),
 }
 ACTOR: Final = web.RequestKey("actor", str)
 
@@ -135,14 +136,16 @@ def _invalid(message: str) -> RefusedError:
     return RefusedError("SCHEMA_INVALID", message, status=400)
 
 
-def _authenticate(tokens: ActorTokens | None, open_handlers: Collection[object]) -> Any:
+def _authenticate(tokens: ActorTokens | None, open_handlers: Collection[object], body_bytes_max: int) -> Any:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.match_info.handler not in open_handlers:
             scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-            actor = tokens.actor(token) if tokens and scheme == "Bearer" and token else None
+            actor = tokens.actor(token) if tokens and scheme.lower() == "bearer" and token else None
             if actor is None:
-                return refusal("UNKNOWN_ACTOR", "send the bearer token of one of the programme's actors", status=401)
+                unknown = refusal("UNKNOWN_ACTOR", "send the bearer token of one of the programme's actors", status=401)
+                unknown.headers["WWW-Authenticate"] = "Bearer"
+                return unknown
             request[ACTOR] = actor
         try:
             return await handler(request)
@@ -152,7 +155,10 @@ def _authenticate(tokens: ActorTokens | None, open_handlers: Collection[object])
             if error.status not in FRAMEWORK_REFUSALS:
                 raise
             code, message = FRAMEWORK_REFUSALS[error.status]
-            return refusal(code, message, status=error.status)
+            refused = refusal(code, message.format(body_bytes_max=body_bytes_max), status=error.status)
+            if isinstance(error, web.HTTPMethodNotAllowed):
+                refused.headers["Allow"] = error.headers["Allow"]
+            return refused
 
     return middleware
 
@@ -193,7 +199,7 @@ async def serve(
         *public_routes,
     ]
     open_handlers = [route.handler for route in open_routes]
-    app = web.Application(middlewares=[_authenticate(tokens, open_handlers)], client_max_size=body_bytes_max)
+    app = web.Application(middlewares=[_authenticate(tokens, open_handlers, body_bytes_max)], client_max_size=body_bytes_max)
     app.add_routes([*open_routes, *routes])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     await runner.setup()

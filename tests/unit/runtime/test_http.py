@@ -17,6 +17,9 @@ from services.runtime.http import ACTOR, ActorTokens, json_response, read_reques
 from services.runtime.settings import ListenAddress
 
 
+BODY_BYTES_MAX = 1_000
+
+
 class Health:
     """What the service under test says of itself; tests change it."""
 
@@ -51,6 +54,7 @@ async def url(tmp_path: Path, health: Health) -> AsyncIterator[str]:
         live=lambda: health.trouble,
         ready=lambda: None,
         routes=[web.post("/v1/who", who)],
+        body_bytes_max=BODY_BYTES_MAX,
     )
     host, port = runner.addresses[0]
     yield f"http://{host}:{port}"
@@ -69,7 +73,24 @@ async def test_a_token_names_its_actor(url: str) -> None:
 async def test_without_a_known_token_nothing_is_done(url: str, header: dict[str, str]) -> None:
     async with aiohttp.ClientSession() as client, client.post(f"{url}/v1/who", json={}, headers=header) as answer:
         assert answer.status == 401
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
         assert (await answer.json())["code"] == "UNKNOWN_ACTOR"
+
+
+async def test_the_scheme_of_a_token_may_be_written_in_any_letters(url: str) -> None:
+    header = {"Authorization": "bearer secret-of-ana"}
+    async with aiohttp.ClientSession() as client, client.post(f"{url}/v1/who", json={}, headers=header) as answer:
+        assert (await answer.json())["actor"] == "ana"
+
+
+async def test_what_the_framework_refuses_says_what_would_be_taken(url: str) -> None:
+    async with aiohttp.ClientSession(headers={"Authorization": "Bearer secret-of-ana"}) as client:
+        async with client.delete(f"{url}/v1/who") as answer:
+            assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+            assert (await answer.json())["code"] == "METHOD_UNKNOWN"
+        async with client.post(f"{url}/v1/who", data=b" " * (BODY_BYTES_MAX + 1)) as answer:
+            assert answer.status == 413
+            assert await answer.json() == {"code": "BODY_TOO_LARGE", "message": f"send at most {BODY_BYTES_MAX} bytes"}
 
 
 @pytest.mark.parametrize("body", [b"", b"[1]", b"{", b"\xff", b'{"b": 1}'])
