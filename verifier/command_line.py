@@ -128,6 +128,11 @@ def _add_common(command: argparse.ArgumentParser) -> None:
 
 def _keys(asked: argparse.Namespace) -> TrustedKeys:
     log, witnesses = _keys_of(asked.key, LOG_KIND), _keys_of(asked.witness, WITNESS_KIND)
+    holders = {key.public_key: key for key in log}
+    for key in witnesses:
+        holder = holders.setdefault(key.public_key, key)
+        if holder is not key:
+            raise WrongUseError(f"--witness {key}: is the key of {holder} under another name, and vouches for nothing more")
     if not 0 <= asked.require_witnesses <= len(witnesses):
         raise WrongUseError(
             f"--require-witnesses {asked.require_witnesses} needs as many different --witness, {len(witnesses)} are given"

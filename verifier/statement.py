@@ -54,6 +54,7 @@ class _Statement:
 
 def verify_statement(bundle: Bundle) -> Findings:
     """Check a statement against its leaves. Raises Deviation."""
+    bundle.about.only("kind")
     statement = _read(bundle.statement, PLACE)
     require_run(bundle.leaves, statement.payee)
     earlier = _require_attested(statement, bundle.leaves)

@@ -16,7 +16,6 @@ from schemas.contract import Contract
 from services.runtime.http import ACTOR, ActorTokens, json_response, read_request, serve
 from services.runtime.settings import ListenAddress
 
-
 BODY_BYTES_MAX = 1_000
 
 

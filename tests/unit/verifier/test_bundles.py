@@ -356,6 +356,17 @@ def test_a_bundle_is_about_what_was_asked_for() -> None:
         open_bundle(CANONICAL, KEYS, "lot")
 
 
+@pytest.mark.parametrize("place", ["", "about", "leaves.0"])
+def test_a_member_that_nobody_reads_is_refused(place: str) -> None:
+    bundle = GOOD.bundle()
+    at: Any = bundle
+    for name in filter(None, place.split(".")):
+        at = at[int(name)] if name.isdigit() else at[name]
+    at["approved"] = "by the auditor"
+    found = deviation(bundle)
+    assert (found.code, "does not belong" in found.message) == (DeviationCode.BUNDLE_MALFORMED, True)
+
+
 def test_leaves_with_wrong_proofs_in_wrong_places_or_order_are_refused() -> None:
     def longer(entry: Json) -> None:
         entry["proof"].append(entry["proof"][0])

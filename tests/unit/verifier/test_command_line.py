@@ -21,7 +21,7 @@ from pypdf import PdfWriter
 import verifier
 from premia.__main__ import main as premia
 from premia.statement_pdf import read_statement_pdf
-from schemas.note_signing import NoteKind, new_note_key
+from schemas.note_signing import NoteKey, NoteKind, new_note_key
 from services.payout.statement.render_pdf import StatementRenderer
 from tests.ledger_story import canonical
 from tests.log_files import checkpoint, consistency_proof, write_log
@@ -192,6 +192,17 @@ def test_wrong_use_is_told_apart_from_a_deviation(folder: Path, arguments: tuple
     assert (code, out) == (2, "")
     assert reason in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("twin", [WITNESS, LOG])
+def test_a_key_under_two_names_is_not_two_who_vouch(folder: Path, twin: NoteKey) -> None:
+    renamed = NoteKey("second.example.org", NoteKind.WITNESS, twin.private_key)
+    text = (folder / "log" / "checkpoint").read_text(encoding="utf-8")
+    (folder / "log" / "checkpoint").write_text(text + renamed.cosign(text.partition("\n\n")[0] + "\n", 1), encoding="utf-8")
+    witnesses = ("--witness", WITNESS.verifier_key(), "--witness", renamed.verifier_key())
+    code, out, err = run(folder, "checkpoint", "log/checkpoint", *witnesses, "--require-witnesses", "2")
+    assert (code, out) == (2, "")
+    assert "under another name" in err
 
 
 def test_a_server_that_cannot_be_reached_is_no_deviation(folder: Path) -> None:
