@@ -155,10 +155,10 @@ def _authenticate(tokens: ActorTokens | None, open_handlers: Collection[object],
             if error.status not in FRAMEWORK_REFUSALS:
                 raise
             code, message = FRAMEWORK_REFUSALS[error.status]
-            refused = refusal(code, message.format(body_bytes_max=body_bytes_max), status=error.status)
+            response = refusal(code, message.format(body_bytes_max=body_bytes_max), status=error.status)
             if isinstance(error, web.HTTPMethodNotAllowed):
-                refused.headers["Allow"] = error.headers["Allow"]
-            return refused
+                response.headers["Allow"] = error.headers["Allow"]
+            return response
 
     return middleware
 
