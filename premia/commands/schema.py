@@ -49,6 +49,6 @@ def diff(number: int | None) -> None:
     for difference in found:
         click.echo(str(difference))
     broken = sum(difference.breaks for difference in found)
-    click.echo(f"{len(found)} differences from {against.folder.name}, {broken} of them break it", err=True)
+    click.echo(f"differences from {against.folder.name}: {len(found)}; that break it: {broken}", err=True)
     if broken:
         raise click.exceptions.Exit(EXIT_BREAKS)

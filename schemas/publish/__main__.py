@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 from schemas.publish.json_schema import UndescribedFieldError
-from schemas.publish.releases import breaking_differences, drift, publish, release, releases
+from schemas.publish.releases import PUBLISHED, breaking_differences, drift, publish, release, releases
 
 
 def main() -> int:
@@ -22,7 +23,7 @@ def main() -> int:
     action.add_argument("--release", action="store_true", help="make the draft a release, which never changes any more")
     asked = parser.parse_args()
     try:
-        return _check() if asked.check else _publish(make_release=asked.release)
+        return check() if asked.check else _publish(make_release=asked.release)
     except UndescribedFieldError as error:
         sys.stderr.write(f"schemas.publish: {error}\n")
         return 1
@@ -31,7 +32,7 @@ def main() -> int:
 def _publish(*, make_release: bool) -> int:
     newest = publish()
     if make_release:
-        if _check():
+        if check():
             return 1
         made = release(datetime.now(UTC).date())
         sys.stderr.write(f"{newest.folder.name} is released{'' if made else ' already'}\n")
@@ -40,12 +41,16 @@ def _publish(*, make_release: bool) -> int:
     return 0
 
 
-def _check() -> int:
-    troubles = drift()
-    troubles += [f"against {one.folder.name}: {difference}" for one, difference in breaking_differences()]
+def check(published: Path = PUBLISHED) -> int:
+    """Say on stderr what is wrong; 1 if anything is."""
+    try:
+        troubles = drift(published)
+    except UndescribedFieldError as error:
+        troubles = [str(error)]  # and whom the field breaks, below
+    troubles += [f"against {one.folder.name}: {difference}" for one, difference in breaking_differences(published)]
     for trouble in troubles:
         sys.stderr.write(f"schemas.publish: {trouble}\n")
-    if not any(one.is_released for one in releases()):
+    if not any(one.is_released for one in releases(published)):
         sys.stderr.write(
             "schemas.publish: nothing is released yet, so no release can be broken (--release makes the draft one)\n"
         )

@@ -50,7 +50,17 @@ def field_words() -> dict[str, str]:
 
 def published_schema(contract: PublishedContract, examples: list[object]) -> Schema:
     """The schema as it is published. Raises UndescribedFieldError."""
-    generated = contract.adapter.json_schema(schema_generator=_Generator, ref_template="#/$defs/{model}")
+    schema = _schema(contract, _Generator)
+    return schema | {"examples": examples} if examples else schema
+
+
+def compared_schema(contract: PublishedContract) -> Schema:
+    """The schema as it is compared with releases: whom a change breaks is told before its words are there."""
+    return _schema(contract, _WordlessGenerator)
+
+
+def _schema(contract: PublishedContract, generator: type[GenerateJsonSchema]) -> Schema:
+    generated = contract.adapter.json_schema(schema_generator=generator, ref_template="#/$defs/{model}")
     words = module_words(contract)
     if isinstance(contract.model, TypeAdapter) or "description" not in generated:
         generated["description"] = words.goal
@@ -65,8 +75,6 @@ def published_schema(contract: PublishedContract, examples: list[object]) -> Sch
         "key": contract.key,
         "headers": [f"ce_{header.name}" for header in contract.headers if header.required],
     }
-    if examples:
-        schema["examples"] = examples
     if contract.side is Side.OTHERS_READ:
         schema = _mapped(schema, _opened)
     return schema
@@ -164,6 +172,10 @@ def _closed(schema: Schema) -> Schema:
 class _Generator(GenerateJsonSchema):
     """Pydantic's generator with what a reader without our code needs in addition."""
 
+    def meaning(self, model: type[BaseModel], name: str) -> str:
+        """What a field without a docstring means. Raises UndescribedFieldError."""
+        return _word(model, name)
+
     def get_title_from_name(self, name: str) -> str:
         """As pydantic; it is taken off again below, as it only says the name once more."""
         return name
@@ -176,7 +188,7 @@ class _Generator(GenerateJsonSchema):
         names = {field.alias or name: name for name, field in model.model_fields.items()}
         for name, part in generated.get("properties", {}).items():
             part.pop("title", None)
-            part["description"] = docstrings.get(names[name]) or _word(model, name)
+            part["description"] = docstrings.get(names[name]) or self.meaning(model, name)
             if "const" in part and name not in generated.setdefault("required", []):
                 generated["required"].insert(0, name)
         return generated
@@ -194,6 +206,14 @@ class _Generator(GenerateJsonSchema):
             return generated
         kept = {name: value for name, value in generated.items() if name != "enum"}
         return kept | {"pattern": GROWING_PATTERN, EXTENSIBLE: generated["enum"]}
+
+
+class _WordlessGenerator(_Generator):
+    """The same for who does not read what fields mean."""
+
+    def meaning(self, model: type[BaseModel], name: str) -> str:
+        """Nothing."""
+        return ""
 
 
 def _word(model: type[BaseModel], name: str) -> str:

@@ -21,7 +21,7 @@ from schemas.publish.asyncapi import asyncapi_document
 from schemas.publish.contracts import CONTRACTS
 from schemas.publish.evolution import Difference, differences
 from schemas.publish.examples import stored_examples
-from schemas.publish.json_schema import published_schema
+from schemas.publish.json_schema import compared_schema, published_schema
 from schemas.publish.openapi import openapi_document
 from schemas.publish.page import EVENTS_PAGE, events_page
 
@@ -74,17 +74,17 @@ def releases(published: Path = PUBLISHED) -> list[Release]:
 
 
 def present_schemas() -> dict[str, dict[str, Any]]:
-    """The schemas of the models as they are now, by contract."""
-    return {
-        contract.name: published_schema(contract, [example.value for example in stored_examples(contract.name)])
-        for contract in CONTRACTS
-    }
+    """The schemas of the models as they are now, by contract, for comparing."""
+    return {contract.name: compared_schema(contract) for contract in CONTRACTS}
 
 
 def present_contents(number: int) -> tuple[dict[str, str], str]:
-    """What the files of release `number` would be now, and the page for people."""
-    schemas = present_schemas()
+    """What the files of release `number` would be now, and the page for people. Raises UndescribedFieldError."""
     examples = {contract.name: stored_examples(contract.name) for contract in CONTRACTS}
+    schemas = {
+        contract.name: published_schema(contract, [example.value for example in examples[contract.name]])
+        for contract in CONTRACTS
+    }
     files = {f"{name}{SUFFIX}": _text(schema) for name, schema in schemas.items()}
     files[ASYNCAPI] = _text(asyncapi_document(number, schemas, examples))
     files[LEDGER_API] = _text(openapi_document(number))
