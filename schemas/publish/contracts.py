@@ -120,8 +120,11 @@ CONTRACTS: Final[tuple[PublishedContract, ...]] = (
         written_by=(Service.REFINER, Service.COMMAND_LINE, Service.PORTAL),
         read_by=(Service.CALCULATOR,),
         guarantees=(
+            "`ce_id` is yours to choose: up to 256 characters, another one for each revision. `ce_time` is when you publish; "
+            "`sold_on` may not be after its UTC day.",
             "Sending an event again is always safe: the same id with the same content is a duplicate and changes nothing.",
-            "Every event gets its outcome on `sale.outcomes.v1`; a rejected one lies in the dead-letter topic, unchanged.",
+            "Every event gets its outcome on `sale.outcomes.v1`; a rejected one lies in the dead-letter topic, unchanged. "
+            "[errors.md](errors.md) has the codes and what to do.",
             "What is valid today stays valid. New fields are always optional.",
         ),
         topic=SALES,
@@ -131,7 +134,8 @@ CONTRACTS: Final[tuple[PublishedContract, ...]] = (
         headers=(
             Header(
                 "signature",
-                "detached JWS (RFC 7515, appendix F) with Ed25519 over the value's canonical JSON; its `kid` names the key",
+                "detached JWS (RFC 7515, appendix F) with Ed25519 over the value's canonical JSON; its `kid` names the key; "
+                "step by step in docs/publishing.md",
                 r"^[A-Za-z0-9_-]{1,512}\.\.[A-Za-z0-9_-]{86}$",
                 required=False,
             ),
