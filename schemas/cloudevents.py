@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
+from schemas.identifiers import is_business_day
 from schemas.message import Headers
 
 SPEC_VERSION: Final = "1.0"
@@ -72,13 +73,16 @@ def time_text(moment: datetime) -> str:
 
 
 def time_from_text(text: str) -> datetime:
-    """Return the moment of an RFC 3339 text, in UTC. Raises ValueError when it is none."""
+    """Return the moment of an RFC 3339 text, in UTC. Raises ValueError when it is none, or on no day of business."""
     if _TIME.fullmatch(text) is None:
         raise ValueError("not an RFC 3339 time with seconds and zone")
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)
+        moment = datetime.fromisoformat(text).astimezone(UTC)
     except OverflowError as error:  # year 1 or 9999, and a zone that leads beyond
         raise ValueError("beyond the calendar") from error
+    if not is_business_day(moment.date()):  # it becomes the day on which a sale takes effect
+        raise ValueError("at an end of the calendar")
+    return moment
 
 
 def from_headers(headers: Iterable[tuple[str, bytes | None]]) -> CloudEventAttributes | HeaderFault:

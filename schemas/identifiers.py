@@ -3,7 +3,8 @@
 Goal: two systems never take one id for two, or two for one.
 Method: ids are compared by code point, so only the composed form (NFC) is taken; without "/" and control characters,
 so that they can be joined in keys, paths and headers.
-Refuses: everything else; dates in any form but YYYY-MM-DD.
+Refuses: everything else; dates in any form but YYYY-MM-DD. What a record counts for is no end of the calendar: databases take
+the first and the last day for infinity, and a report needs the day before and the day after.
 """
 
 from __future__ import annotations
@@ -61,6 +62,19 @@ def _iso_date(value: object) -> date:
         raise PydanticCustomError("iso_date", "must be a day of the calendar written as YYYY-MM-DD") from error
 
 
+def is_business_day(day: date) -> bool:
+    """Tell whether a record may count for a day."""
+    return date.min < day < date.max
+
+
+def _business_day(day: date) -> date:
+    if not is_business_day(day):
+        raise PydanticCustomError(
+            "business_day", "must be a day on which something can have happened, not an end of the calendar"
+        )
+    return day
+
+
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN), AfterValidator(_composed)]
 SchemeVersion = Annotated[str, StringConstraints(pattern=VERSION_PATTERN), AfterValidator(_composed)]
 Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN)]
@@ -71,5 +85,6 @@ PayloadHash = Annotated[str, StringConstraints(pattern=PAYLOAD_HASH_PATTERN)]
 IsoDate = Annotated[
     date, BeforeValidator(_iso_date), WithJsonSchema({"type": "string", "format": "date", "pattern": DATE_PATTERN})
 ]
+BusinessDay = Annotated[IsoDate, AfterValidator(_business_day)]
 Counting = Annotated[int, Field(strict=True, ge=1, le=INTEGER_MAX)]
 CountingFromZero = Annotated[int, Field(strict=True, ge=0, le=INTEGER_MAX)]

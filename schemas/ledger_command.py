@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from schemas.decimals import PositiveDecimal
-from schemas.identifiers import CountingFromZero, Id, IsoDate, Text
+from schemas.identifiers import BusinessDay, CountingFromZero, Id, IsoDate, Text
 from schemas.ledger_words import OwnerKind, RateSide
 
 LEDGER_COMMAND_TYPE: Final = "ledger.command.v1"
@@ -54,7 +54,7 @@ class CommandBase(Closed):
 
     command_id: UUID
     subject: Subject
-    effective_on: IsoDate
+    effective_on: BusinessDay
 
 
 class Reserve(CommandBase):

@@ -19,13 +19,14 @@ from pydantic import Field, StringConstraints, model_validator
 
 from schemas.contract import Contract, refuse_member
 from schemas.decimals import NonNegativeDecimal
-from schemas.identifiers import Id, IsoDate, Text
+from schemas.identifiers import BusinessDay, Id, Text
 from schemas.ledger_command import Subject
 from schemas.ledger_transaction import Transfer
 from schemas.ledger_words import OutcomeCode, OwnerKind, Purpose
 
 UNIT_PATTERN: Final = r"^([A-Z]{3}|AU-MG)$"
 REASON_PATTERN: Final = r"^[A-Z][A-Z0-9_]{1,63}$"
+REASON_TEXT_PATTERN: Final = r"^[^\x00-\x1F\x7F-\x9F]+$"  # no control characters: it is read on terminals
 REASON_CHARS_MAX: Final = 1_000  # half a page: what an auditor will read years later.
 # All of them go into one cause of one leaf with ids at their longest; who opens more accounts of one subject proposes twice.
 LINES_MAX: Final = 20
@@ -63,7 +64,7 @@ class Reason(Contract):
     """Why, as a code and in words. The words are kept with the proposal; leaves have their SHA-256."""
 
     code: Annotated[str, StringConstraints(pattern=REASON_PATTERN)]
-    text: Annotated[str, StringConstraints(min_length=1, max_length=REASON_CHARS_MAX)]
+    text: Annotated[str, StringConstraints(pattern=REASON_TEXT_PATTERN, max_length=REASON_CHARS_MAX)]
 
 
 class CorrectionProposal(Contract):
@@ -72,7 +73,7 @@ class CorrectionProposal(Contract):
     correction_id: UUID
     kind: Literal["open", "correct"]
     subject: Subject
-    effective_on: IsoDate
+    effective_on: BusinessDay
     reason: Reason
     reverses: UUID | None = None
     lines: Annotated[tuple[CorrectionLine, ...], Field(max_length=LINES_MAX)] = ()

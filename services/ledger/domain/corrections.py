@@ -94,7 +94,7 @@ def _amount(line: CorrectionLine, minor_digits: Mapping[str, int]) -> int | Decl
     if purpose not in PURPOSES_BY_OWNER_KIND[owner_kind]:
         return Declined(
             OutcomeCode.UNKNOWN_ACCOUNT,
-            f"of a {owner_kind}, a correction may touch {', '.join(sorted(PURPOSES_BY_OWNER_KIND[owner_kind]))}; not {purpose}",
+            f"of the kind {owner_kind}, a correction may touch {', '.join(sorted(PURPOSES_BY_OWNER_KIND[owner_kind]))}; not {purpose}",
         )
     if (purpose == Purpose.GOLD) != (unit == FINE_GOLD):
         return Declined(OutcomeCode.CURRENCY_MISMATCH, f"accounts of purpose gold, and no others, are in {FINE_GOLD}")

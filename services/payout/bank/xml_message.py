@@ -21,6 +21,7 @@ from typing import Final
 
 from lxml import etree
 
+from schemas.identifiers import is_business_day
 from services.payout.bank.amount import CurrencyUnknownError, amount_minor_from_text
 from services.payout.bank.errors import BankFileUnreadableError, UnreadableFault
 from services.payout.bank.limits import BANK_FILE_BYTES_MAX
@@ -165,10 +166,11 @@ def date_at(element: etree._Element, path: str) -> date | None:
         return None
     try:
         # A day with a zone ("2025-03-28+01:00", "2025-03-28Z") is the bank's day; the zone is not ours to apply.
-        return date.fromisoformat(text[:10])
+        day = date.fromisoformat(text[:10])
     except ValueError as error:
         message = f"{text!r} is not a date"
         raise BankFileUnreadableError(UnreadableFault.FIELD_INVALID, message, location_of(element)) from error
+    return _day_of_business(day, element)
 
 
 def instant_at(element: etree._Element, path: str) -> datetime | None:
@@ -177,7 +179,16 @@ def instant_at(element: etree._Element, path: str) -> datetime | None:
     if text is None:
         return None
     try:
-        return datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
         message = f"{text!r} is not a date and time"
         raise BankFileUnreadableError(UnreadableFault.FIELD_INVALID, message, location_of(element)) from error
+    _day_of_business(moment.date(), element)
+    return moment
+
+
+def _day_of_business(day: date, element: etree._Element) -> date:
+    if not is_business_day(day):
+        message = f"{day} is no day on which a bank did anything"
+        raise BankFileUnreadableError(UnreadableFault.FIELD_INVALID, message, location_of(element))
+    return day

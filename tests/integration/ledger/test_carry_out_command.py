@@ -318,6 +318,8 @@ def valid() -> dict[str, Any]:
         ({"currency": "usd"}, "currency"),
         ({"subject": {"kind": "payer", "id": "PAY-1"}}, "subject.kind"),
         ({"subject": {"kind": "org", "id": "A/B"}}, "subject.id"),
+        ({"effective_on": "9999-12-31"}, "effective_on"),
+        ({"effective_on": "0001-01-01"}, "effective_on"),
         ({"subject": {"kind": "org", "id": "A\x00B"}}, "subject.id"),
         ({"subject": None}, "subject"),
         ({"reservation_id": "not-a-uuid"}, "reservation_id"),

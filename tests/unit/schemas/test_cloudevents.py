@@ -63,6 +63,8 @@ def test_first_missing_attribute_is_named() -> None:
         ("ce_time", b"2025-02-30T10:00:00Z"),
         ("ce_time", b"0001-01-01T00:00:00+14:00"),
         ("ce_time", b"9999-12-31T23:59:59-14:00"),
+        ("ce_time", b"0001-01-01T10:00:00Z"),
+        ("ce_time", b"9999-12-30T23:00:00-01:00"),
         ("ce_time", "2025-03-1٤T10:00:00Z".encode()),
         ("content-type", b"text/plain"),
         ("ce_origin", b""),

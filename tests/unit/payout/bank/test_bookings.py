@@ -296,6 +296,8 @@ def test_amounts_are_read_without_losing_a_digit(amount: str, currency: str, min
         (entry(direction="DEBIT"), UnreadableFault.FIELD_INVALID),
         (entry(status=""), UnreadableFault.FIELD_MISSING),
         (entry(booked_on="<BookgDt><Dt>28.03.2025</Dt></BookgDt>"), UnreadableFault.FIELD_INVALID),
+        (entry(booked_on="<BookgDt><Dt>9999-12-31</Dt></BookgDt>"), UnreadableFault.FIELD_INVALID),
+        (entry(booked_on="<BookgDt><DtTm>0001-01-01T00:00:00Z</DtTm></BookgDt>"), UnreadableFault.FIELD_INVALID),
         ("<Ntry><Amt>5.00</Amt></Ntry>", UnreadableFault.FIELD_MISSING),
         (entry().replace(' Ccy="USD"', ""), UnreadableFault.FIELD_MISSING),
     ],
