@@ -91,11 +91,10 @@ def _amount(line: CorrectionLine, minor_digits: Mapping[str, int]) -> int | Decl
     owner_kind, _, purpose, unit = line.account
     if purpose == Purpose.SUSPENSE:
         return Declined(OutcomeCode.SAME_ACCOUNT, "suspense is the other side of every line: name the account it is against")
-    if purpose not in PURPOSES_BY_OWNER_KIND[owner_kind]:
-        return Declined(
-            OutcomeCode.UNKNOWN_ACCOUNT,
-            f"of the kind {owner_kind}, a correction may touch {', '.join(sorted(PURPOSES_BY_OWNER_KIND[owner_kind]))}; not {purpose}",
-        )
+    touchable = PURPOSES_BY_OWNER_KIND[owner_kind]
+    if purpose not in touchable:
+        message = f"of the kind {owner_kind}, a correction may touch {', '.join(sorted(touchable))}; not {purpose}"
+        return Declined(OutcomeCode.UNKNOWN_ACCOUNT, message)
     if (purpose == Purpose.GOLD) != (unit == FINE_GOLD):
         return Declined(OutcomeCode.CURRENCY_MISMATCH, f"accounts of purpose gold, and no others, are in {FINE_GOLD}")
     return amount_of(line.amount, unit, {**minor_digits, FINE_GOLD: GOLD_DIGITS})
