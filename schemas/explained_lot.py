@@ -169,14 +169,18 @@ class _Teller:
         if "unit" in values and values["unit"] != "GRM":
             sources.append(self._unit(values["unit"]))
         if "benchmark_price" in values:
-            price = text.money(values["benchmark_price"], premium.currency)
+            price = text.price(values["benchmark_price"], premium.currency)
             unit = unit_word(values["benchmark_unit"], text)
             sources.append(phrase("source_benchmark", text, price=price, unit=unit, sale=self.entitlement.sale.id))
             if values["benchmark_unit"] != "GRM":
                 sources.append(self._unit(values["benchmark_unit"]))
         if "price_share_of_benchmark" in values:
             sources.append(self._sale("price_share_of_benchmark"))
-        return [terms, *premium_sentences(step, self.entitlement.fine_weight_g, text)], list(dict.fromkeys(sources))
+        if any(line.eligible for line in premium.lines):
+            told = premium_sentences(step, self.entitlement.fine_weight_g, text)
+        else:
+            told = [phrase("nobody_eligible", text)]
+        return [terms, *told], list(dict.fromkeys(sources))
 
     # --- who gets what ------------------------------------------------------------------------------------------------
 
@@ -225,6 +229,8 @@ class _Teller:
         )
 
     def _line_sources(self, premium: Premium, line: Line) -> Iterator[str]:
+        if line.eligible:
+            yield phrase("source_steps", self.text)  # the premium, and the weights it is shared by
         if self.registry is None:
             return
         shown = self.registry.version[:REGISTRY_CHARS_SHOWN] + "…"
@@ -237,17 +243,20 @@ class _Teller:
             yield phrase("source_fund", self.text, organizations=producers, registry=shown)
             yield self._clauses(premium, ["split"])
             return
-        organization = self.registry.organizations.get(line.organization_id)
-        for status in () if organization is None else organization.statuses:
-            if status.scheme == premium.scheme_id and status.contains(self.entitlement.sold_on):
-                yield phrase(
-                    "source_status",
-                    self.text,
-                    status=status_word(status.status, self.text),
-                    id=premium.scheme_id,
-                    since=self.text.day(status.starts_on),
-                    registry=shown,
-                )
+        organization = self.registry.organizations[line.organization_id]
+        day = self.entitlement.sold_on
+        status = next((one for one in organization.statuses if one.scheme == premium.scheme_id and one.contains(day)), None)
+        if status is None:
+            yield phrase("source_no_status", self.text, id=premium.scheme_id, day=self.text.day(day), registry=shown)
+            return
+        yield phrase(
+            "source_status",
+            self.text,
+            status=status_word(status.status, self.text),
+            id=premium.scheme_id,
+            since=self.text.day(status.starts_on),
+            registry=shown,
+        )
 
     def _fund_of(self, organization_id: str) -> str | None:
         organization = self.registry.organizations.get(organization_id) if self.registry is not None else None

@@ -78,14 +78,18 @@ class _Filled(dict[str, str]):
 
 
 def melt_weight_sentence(step: Step, text: LocaleFigures) -> str | None:
-    """`Melt weight: 78.80 troy ounce = 2,450.9540 g.`"""
+    """`Melt weight: 78.80 troy ounces = 2,450.9540 g.`"""
     values = step.values
     if "melt_weight_g" not in values:
         return None
     grams = text.melt_weight(values["melt_weight_g"])
     if step.rule == "converted":
         return phrase(
-            "melt_weight_converted", text, value=text.factor(values["value"]), unit=unit_word(values["unit"], text), grams=grams
+            "melt_weight_converted",
+            text,
+            value=text.factor(values["value"]),
+            unit=phrase(f"{'unit' if text.is_one(values['value']) else 'units'}_{values['unit']}", text),
+            grams=grams,
         )
     return phrase("melt_weight_stated", text, grams=grams)
 
@@ -149,11 +153,12 @@ def documents_sentence(step: Step, text: LocaleFigures) -> str | None:
 
 
 def premium_sentences(step: Step, fine_weight_g: str | None, text: LocaleFigures) -> list[str]:
-    """What is eligible, whether the floor adds to it, the formula, and the advance. `fine_weight_g`: of the whole lot."""
+    """What is eligible, whether the floor adds to it, the formula, and the advance. `fine_weight_g`: of the whole lot.
+
+    Somebody must be eligible: of a very small lot, for a weight that rounds to nothing.
+    """
     values = step.values
     currency, eligible = values["currency"], values["eligible_fine_weight_g"]
-    if not Decimal(eligible):
-        return [phrase("nobody_eligible", text)]
     sentences = []
     if fine_weight_g is not None and fine_weight_g != eligible:
         sentences.append(phrase("eligible_part", text, eligible=text.weight(eligible), fine=text.weight(fine_weight_g)))

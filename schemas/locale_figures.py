@@ -73,6 +73,10 @@ class LocaleFigures:
         """`USD`; in Bolivia its own currency is `Bs`."""
         return "Bs" if currency == "BOB" and self.locale.endswith("_BO") else currency
 
+    def price(self, text: str, currency: str) -> str:
+        """`USD 2,650.00`, `USD 85.1234`: a price of a unit has two decimals or as many as were stated."""
+        return f"{self.currency_code(currency)}{NO_BREAK_SPACE}{self.factor(text)}"
+
     def weight(self, grams: str) -> str:
         """`2,136.433`: grams with three decimals, without the unit."""
         return self._decimal(Decimal(grams), "#,##0.000")
@@ -111,6 +115,10 @@ class LocaleFigures:
     def per_cent(self, percent: str) -> str:
         """`15 %` for 15."""
         return f"{self.plain(percent)}{_PER_CENT[self.language]}"
+
+    def is_one(self, text: str) -> bool:
+        """Whether the language has the singular beside a number: 1 onza, but also 0,5 once."""
+        return _locale(self.locale).plural_form(Decimal(text)) == "one"
 
     def day(self, day: date) -> str:
         """`28/03/2025`; in English with the month as a word, because the order of day and month differs by country."""

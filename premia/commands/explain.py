@@ -28,7 +28,8 @@ from schemas.locale_figures import LanguageUnknownError, LocaleFigures
 from schemas.registry_snapshot import RegistrySnapshot
 from services.ledger.use_cases.lot_story import find_lots
 
-# A language alone does not say how numbers are written: these countries stand for theirs where none is named.
+# A language alone does not say how numbers are written. Where none is named it is the country that the gold is from, as its
+# treasurers read them (2.136,433 g in Colombia), if the language is written there; else these.
 LOCALE_BY_LANGUAGE: Final = {"es": "es_PE", "en": "en_GB", "fr": "fr_FR"}
 assert set(LOCALE_BY_LANGUAGE) == set(LANGUAGES), "every language has a country"
 STORED: Final = """
@@ -40,30 +41,35 @@ STORED: Final = """
 class _Language(click.ParamType):
     name = "es|en|fr"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> LocaleFigures:
-        if isinstance(value, LocaleFigures):
-            return value
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
-            return LocaleFigures(LOCALE_BY_LANGUAGE.get(str(value), str(value)))
+            LocaleFigures(LOCALE_BY_LANGUAGE.get(str(value), str(value)))
         except LanguageUnknownError as error:
             self.fail(str(error), param, ctx)
+        return str(value)
 
 
 @click.command()
 @click.argument("name", metavar="[REFINER/]LOT")
 @click.option(
-    "--lang", "text", type=_Language(), default="en", help="Language, or language and country such as es_BO. Default: en."
+    "--lang",
+    "language",
+    type=_Language(),
+    default="en",
+    help="Language, or language and country such as es_BO. Default: en. Without country: numbers as where the gold is from.",
 )
 @click.option("--revision", type=click.IntRange(min=1), help="Of this revision. Default: the one that counts.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def explain(name: str, text: LocaleFigures, *, revision: int | None, as_json: bool) -> None:
+def explain(name: str, language: str, *, revision: int | None, as_json: bool) -> None:
     """Tell the calculation of a lot step by step in words, every number with its source.
 
     The refiner may be left out where the lot's id is unique. It is the calculation that was stored, under the registry and the
     schemes of its time.
     """
     entitlement = asyncio.run(_stored(name, revision))
-    explained = explained_lot(entitlement, _registry_of(entitlement), text)
+    registry = _registry_of(entitlement)
+    text = figures_for(language, entitlement, registry)
+    explained = explained_lot(entitlement, registry, text)
     if as_json:
         click.echo(orjson.dumps(_as_json(entitlement, explained, text)))
         return
@@ -91,6 +97,21 @@ def _registry_of(entitlement: Entitlement) -> RegistrySnapshot | None:
     if snapshot is None:
         click.echo(f"registry {entitlement.registry_version} is not in registry.v1: told without names and citations", err=True)
     return snapshot
+
+
+def figures_for(language: str, entitlement: Entitlement, registry: RegistrySnapshot | None) -> LocaleFigures:
+    """How the lot's figures are written in a language, or in a language of a country."""
+    if language not in LOCALE_BY_LANGUAGE:
+        return LocaleFigures(language)
+    countries = (
+        {registry.organizations[source.organization_id].country for source in entitlement.sources} if registry else set()
+    )
+    if len(countries) == 1:
+        try:
+            return LocaleFigures(f"{language}_{countries.pop()}")
+        except LanguageUnknownError:
+            pass  # nobody writes that language there
+    return LocaleFigures(LOCALE_BY_LANGUAGE[language])
 
 
 def _lines(explained: ExplainedLot) -> Iterator[str]:

@@ -20,6 +20,7 @@ from tests.unit.premium_calculator.programme import USD_BENCHMARK, assays, encod
 PERU, BRITAIN, FRANCE = LocaleFigures("es_PE"), LocaleFigures("en_GB"), LocaleFigures("fr_FR")
 TEXTS = (PERU, BRITAIN, FRANCE)
 BLEND = sources(("ORG-A", "931.75"), ("ORG-B", "804.26"), ("ORG-D", "714.59"))
+SHOWN_VERSION = f"{programme.snapshot().version[:19]}…"
 RICH = sale(
     stage="provisional",
     schemes=["gram", "fund", "kilo"],
@@ -77,7 +78,7 @@ def test_every_step_is_told_with_its_source() -> None:
                 "(assumed and not confirmed)",
             ),
         ),
-        ("line", (f"status in in scheme gram since 1 Jan 2015, registry {programme.snapshot().version[:19]}…",)),
+        ("line", ("the steps above", f"status in in scheme gram since 1 Jan 2015, registry {SHOWN_VERSION}")),
     ]
     assert plain(told.steps[-1].sentences[0]) == "ORG-A ORG-A (producer): the whole premium of the lot, USD 1,498.08."
 
@@ -109,9 +110,33 @@ def test_a_part_is_a_formula_and_a_fund_names_whose_it_is() -> None:
     assert plain(by_line["ORG-A"].sentences[0]) == (
         "ORG-A ORG-A (producer, fund): 507.85 \u00d7 813.884 / 1,516.405 \u00d7 70% = 190.80."
     )
-    assert by_line["FUND-1"].sources[0].startswith("fund of ORG-A, ORG-B, registry sha256:")
-    assert "(split)" in by_line["FUND-1"].sources[1]
+    steps, fund, split = by_line["FUND-1"].sources
+    assert steps == "the steps above"
+    assert fund.startswith("fund of ORG-A, ORG-B, registry sha256:")
+    assert "(split)" in split
     assert by_line["ORG-D"].rule == "no_status"
+    assert by_line["ORG-D"].sources == (f"no status in scheme fund on 14 Mar 2025, registry {SHOWN_VERSION}",)
+
+
+def test_a_price_is_told_as_it_was_stated_also_where_its_currency_has_fewer_digits() -> None:
+    told = explained(
+        sale(schemes=["kilo"], benchmark=USD_BENCHMARK | {"price": "85.1234", "per": "GRM"}, price_share_of_benchmark="0.9")
+    )
+    premium = next(step for step in told.steps if step.step == "premium")
+    assert "benchmark of USD 85.1234 per gram" in " ".join(plain(source) for source in premium.sources)
+    assert "85.1234" in premium.sentences[-1]
+
+
+@pytest.mark.parametrize(
+    ("organization_id", "grams", "words"),
+    [("ORG-A", "0.0001", "Premium: 0.000 \u00d7 0.70 = 0.00"), ("ORG-D", "2450.60", "Nobody in the lot is eligible")],
+)
+def test_nobody_is_eligible_is_said_only_where_nobody_is(organization_id: str, grams: str, words: str) -> None:
+    weight = {"value": grams, "unit": "GRM"}
+    told = explained(sale(melt_weight=weight, sources=[{"organization_id": organization_id, "melt_weight": weight}]))
+    premium = next(step for step in told.steps if step.step == "premium")
+    assert premium.sentences[1].startswith(words)
+    assert ("Nobody" in told.head[-1]) == ("Nobody" in words)
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -132,7 +157,7 @@ def test_nothing_is_left_unsaid_or_unfilled_in_any_language(sold: dict[str, Any]
     for step in told.steps:
         assert step.sentences
         assert not any("{" in words for words in (*step.sentences, *step.sources))
-        assert step.sources or step.rule == "no_status"
+        assert step.sources
 
 
 @pytest.mark.parametrize("sold", [RICH, sale()])

@@ -102,7 +102,10 @@ def test_a_rule_that_is_not_ours_has_no_sentence() -> None:
 def test_weights_are_told_as_stated_and_in_grams() -> None:
     ounces = {"value": "78.8", "unit": "APZ", "melt_weight_g": "2450.95397184"}
     step = Step(step="melt_weight", rule="converted", values=ounces)
-    assert melt_weight_sentence(step, BRITAIN) == "Melt weight: 78.80 troy ounce = 2,450.95397184 g."
+    assert melt_weight_sentence(step, BRITAIN) == "Melt weight: 78.80 troy ounces = 2,450.95397184 g."
+    assert "78.80 onzas troy" in str(melt_weight_sentence(step, PERU))
+    less = step.model_copy(update={"values": step.values | {"value": "1.5"}})
+    assert "1,50 once troy" in plain(str(melt_weight_sentence(less, FRANCE)))
     fine = {"melt_weight_g": "2450.6", "fineness_permille": "873.3", "fine_weight_g": "2140.109"}
     assert plain(fine_weight_sentence(Step(step="fine_weight", rule="half_even_mg", values=fine), FRANCE)) == (
         "Or fin : 2 450,60 g × 873,3 ‰ = 2 140,109 g (68,806 oz t), arrondi une fois au milligramme (demi vers le pair)."  # noqa: RUF001
@@ -145,13 +148,6 @@ def test_a_floor_is_told_whether_it_adds_something_or_not(missing: str, word: st
     told = premium_sentences(step, "2140.109", BRITAIN)
     assert word in told[0]
     assert ("+ (0.95 - 0.935)" in told[1]) == (missing != "0")
-
-
-def test_nobody_eligible_is_said_and_no_formula_of_nothing() -> None:
-    step = Step(step="premium", rule="per_mass", values=GRAMS | {"eligible_fine_weight_g": "0.000"})
-    assert premium_sentences(step, "2140.109", FRANCE) == [
-        "Personne dans le lot n'a droit à la prime de ce programme de primes."
-    ]
 
 
 def test_rates_and_floors_are_told() -> None:
