@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError
 
 RECORDS_AT_ONCE: Final = 2_000  # at 2 KB a record 4 MB in memory
 FETCH_BYTES_MAX: Final = 8 * 1024 * 1024  # more than the largest message; for each partition
@@ -38,8 +38,6 @@ async def _consumer(servers: str, *topics: str) -> AsyncIterator[AIOKafkaConsume
     try:
         try:
             await consumer.start()
-        except UnknownTopicOrPartitionError as error:
-            raise KafkaUnusableError(f"{' or '.join(topics)} is not there") from error
         except KafkaError as error:
             raise KafkaUnusableError(f"Kafka at {servers} does not answer: {error}") from error
         yield consumer
@@ -47,8 +45,23 @@ async def _consumer(servers: str, *topics: str) -> AsyncIterator[AIOKafkaConsume
         await consumer.stop()
 
 
+@asynccontextmanager
+async def _admin(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
+    try:
+        await admin.start()
+        yield admin
+    except KafkaError as error:
+        raise KafkaUnusableError(f"Kafka at {servers} does not answer: {error}") from error
+    finally:
+        await admin.close()
+
+
 async def ends_of(servers: str, *topics: str) -> Ends:
     """Where each partition of the topics ends. Raises KafkaUnusableError."""
+    async with _admin(servers) as admin:
+        if missing := set(topics) - set(await admin.list_topics()):  # a consumer would look for them until its time is over
+            raise KafkaUnusableError(f"Kafka at {servers} has no topic {' and no topic '.join(sorted(missing))}")
     async with _consumer(servers, *topics) as consumer:
         ends: Ends = await consumer.end_offsets(consumer.assignment())
         return ends
@@ -56,15 +69,8 @@ async def ends_of(servers: str, *topics: str) -> Ends:
 
 async def committed_by(servers: str, group: str) -> Ends:
     """The next offsets that a consumer group has committed. Raises KafkaUnusableError."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=REQUEST_TIMEOUT_MS)
-    try:
-        await admin.start()
-        committed = await admin.list_consumer_group_offsets(group)
-    except KafkaError as error:
-        raise KafkaUnusableError(f"Kafka at {servers} does not tell offsets of {group}: {error}") from error
-    finally:
-        await admin.close()
-    return {partition: found.offset for partition, found in committed.items()}
+    async with _admin(servers) as admin:
+        return {partition: found.offset for partition, found in (await admin.list_consumer_group_offsets(group)).items()}
 
 
 async def records_until(servers: str, ends: Mapping[TopicPartition, int]) -> AsyncIterator[list[ConsumerRecord[Any, Any]]]:
