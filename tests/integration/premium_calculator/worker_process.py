@@ -17,10 +17,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from premia.fsck.kafka.topics import committed_by, ends_of
+from schemas.topics import SALES
+
 DEADLINE_S: Final = 60.0
 POLL_S: Final = 0.05
+DRAINED_POLL_S: Final = 0.25  # each look connects to the broker anew
 ROOT: Final = Path(__file__).resolve().parents[3]
 CALCULATOR: Final = "services.premium_calculator"
+GROUP: Final = "premium_calculator"
 CONTROL: Final = "tests.integration.premium_calculator.commit_before_delivery"
 
 
@@ -112,15 +117,14 @@ class WorkerProcess:
         await until(self._is_ready, what=f"worker {self._instance} is ready", also=self.log)
 
     async def until_drained(self) -> None:
-        """Wait until it has answered what is published to its partitions."""
-        await until(self._is_drained, what=f"worker {self._instance} has no lag", also=self.log)
+        """Wait until all that is published was answered, as Kafka has it: the worker's own lag knows its partitions late."""
+        await until(self._is_drained, what=f"worker {self._instance} has no lag", also=self.log, poll_s=DRAINED_POLL_S)
 
     async def _is_drained(self) -> bool:
         assert self.running, self.log()
-        sales, lag = await asyncio.to_thread(
-            lambda: (self.metric("premia_calculator_sales_total"), self.metric("premia_calculator_lag_records"))
-        )
-        return sales > 0 and lag == 0
+        ends = await ends_of(self._brokers, SALES)
+        answered = await committed_by(self._brokers, GROUP)
+        return any(ends.values()) and all(answered.get(partition, 0) == end for partition, end in ends.items())
 
     async def _is_ready(self) -> bool:
         assert self.running, self.log()
