@@ -67,7 +67,7 @@ def _as_of_now(found: Mapping[str, Any], now: PastChanges, names: Mapping[str, s
     moved_on, others = len(prepared) - len(changes), len(now.changes) - len(changes)
     notes = [f"As of now: {of(len(changes), 'lot')} of {len(prepared):,} are as they were prepared."]
     if moved_on:
-        notes.append(f"{of(moved_on, 'lot')} moved on since, and would be left as they are now.")
+        notes.append(f"{of(moved_on, 'lot')} moved on since: nothing would be changed there.")
     if others:
         notes.append(f"{of(others, 'lot')} would change that this one does not have: prepare again afterwards.")
     notes.append(f"Next: another person than {found['prepared_by']} approves it, or anybody gives it up (withdraw):")

@@ -20,6 +20,7 @@ import orjson
 import schemes as shipped
 from premia.scheme_lint import Severity, lint_schemes
 from premia.scheme_words import differences, terms_in_words
+from premia.service_session import of
 from schemas.registry_file import RegistryFileError, check_file, load_schemes
 from schemas.scheme import Scheme
 
@@ -70,7 +71,7 @@ def lint(folder: Path, registry_file: Path | None, *, as_json: bool) -> None:
         for finding in findings:
             click.echo(f"{finding.place}: {finding.severity} {finding.code}: {finding.message}")
     counts = Counter(finding.severity.value for finding in findings)
-    click.echo(f"{counts['error']} errors, {counts['note']} notes in {folder}", err=True)
+    click.echo(f"{of(counts['error'], 'error')}, {of(counts['note'], 'note')} in {folder}", err=True)
     if errors:
         raise click.exceptions.Exit(EXIT_FOUND)
 

@@ -232,7 +232,10 @@ def _tell(outcome: Simulation) -> None:
     more = sum(party.difference_minor > 0 for party in outcome.parties)
     less = sum(party.difference_minor < 0 for party in outcome.parties)
     same = len(outcome.parties) - more - less
-    click.echo(f"{of(outcome.lots, 'lot')}: {more} would get more, {less} less, {same} the same.", err=True)
+    found = of(outcome.lots, "lot") if outcome.lots else "no lot was sold in these days: nothing to compare"
+    if outcome.parties:
+        found += f", {of(len(outcome.parties), 'organization')}: {more} would get more, {less} less, {same} the same"
+    click.echo(f"{found}.", err=True)
     for lot in outcome.not_calculated[:NAMED_LOTS_MAX]:
         click.echo(f"{lot.refiner_id}/{lot.lot_id} left out: {lot.code} {lot.field}: {lot.message}", err=True)
     if len(outcome.not_calculated) > NAMED_LOTS_MAX:

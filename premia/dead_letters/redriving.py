@@ -23,6 +23,7 @@ from premia.dead_letters.wanted import Filter, State
 from premia.local.talk import progress, say
 from premia.printable import printable
 from premia.sale_outcomes import OutcomeWatch, watch_outcomes
+from premia.service_session import of
 from schemas.dead_letter import ATTEMPTS_MAX
 from schemas.message import Message
 from schemas.sale_outcome import Outcome
@@ -53,11 +54,11 @@ async def redrive_letters(
     if dry_run:
         for letter in fit:
             click.echo(orjson.dumps(letter_as_json(letter)) if as_json else line(letter))
-        say(f"would redrive {len(fit)} events; nothing was published")
+        say(f"would redrive {of(len(fit), 'event')}; nothing was published")
         return 0
     async with watch_outcomes(servers) as watch:
         redriven, too_large = await _publish_again(servers, fit)
-        say(f"redrove {len(redriven)} events: their ids are the same as before")
+        say(f"redrove {of(len(redriven), 'event')}: ids are the same as before")
         if wait_s is None:
             for letter in redriven:
                 click.echo(orjson.dumps(letter_as_json(letter)) if as_json else f"redriven {line(letter)}")

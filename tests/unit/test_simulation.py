@@ -231,7 +231,7 @@ def test_table_csv_and_json_tell_the_same_figures(files: list[str], tmp_path: Pa
     assert Decimal(total["difference"]) == sum(Decimal(row["difference"]) for row in rows)
     assert (told["lots"], told["scheme"]) == (2, "gram@2026")
     assert ET.fromstring((tmp_path / "out.svg").read_text(encoding="utf-8")).tag.endswith("svg")
-    assert "2 lots: 3 would get more, 0 less, 0 the same." in table.stderr
+    assert "2 lots, 3 organizations: 3 would get more, 0 less, 0 the same." in table.stderr
 
 
 def test_wrong_days_files_and_schemes_are_one_line_and_exit_2(files: list[str], tmp_path: Path) -> None:
@@ -243,3 +243,8 @@ def test_wrong_days_files_and_schemes_are_one_line_and_exit_2(files: list[str], 
     for option, value in (("--sales", "none.jsonl"), ("--registry", "none.yaml"), ("--scheme", "none.yaml")):
         assert premia(*files, option, str(tmp_path / value)).exit_code == 2
     assert premia(*files, "--csv", str(tmp_path / "nowhere" / "out.csv")).exit_code == 2
+
+
+def test_days_without_sales_are_told_as_such(files: list[str]) -> None:
+    nothing = premia(*files, "--from", "2010-03-01", "--to", "2010-03-31")
+    assert (nothing.exit_code, nothing.stderr) == (0, "no lot was sold in these days: nothing to compare.\n")
