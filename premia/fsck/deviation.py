@@ -105,7 +105,7 @@ class Meaning(NamedTuple):
 
 _C = DeviationCode
 MEANINGS: Final[dict[DeviationCode, Meaning]] = {
-    _C.GUARD_MISSING: Meaning(0, "a trigger that keeps a table append-only is off, or a login may change it"),
+    _C.GUARD_MISSING: Meaning(0, "what keeps a table append-only is off or was replaced, or a login may change it"),
     _C.LEAF_MISSING: Meaning(7, "a leaf of the log is not there"),
     _C.LEAF_UNREADABLE: Meaning(7, "a leaf is no transaction"),
     _C.LEAF_NOT_CANONICAL: Meaning(7, "a leaf is not canonical JSON (RFC 8785)"),

@@ -420,6 +420,47 @@ DAMAGES: Final[dict[str, tuple[str, dict[str, str]]]] = {
         "ALTER TABLE ledger.transfer DISABLE TRIGGER append_only_rows",
         {"GUARD_MISSING": "ledger.transfer"},
     ),
+    "a guard lets pass": (
+        "CREATE OR REPLACE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN IF NEW.amount > 0 THEN RETURN NEW; END IF; RAISE EXCEPTION ''append-only''; END'",
+        {"GUARD_MISSING": "ledger.account"},
+    ),
+    "a guard is for some rows": (
+        "CREATE OR REPLACE TRIGGER append_only_rows BEFORE UPDATE OR DELETE ON ledger.transfer FOR EACH ROW"
+        " WHEN (OLD.leaf_index > 100) EXECUTE FUNCTION ledger.refuse_change();"
+        " ALTER TABLE ledger.transfer ENABLE ALWAYS TRIGGER append_only_rows",
+        {"GUARD_MISSING": "ledger.transfer"},
+    ),
+    "a guard is for some columns": (
+        "CREATE OR REPLACE TRIGGER append_only_rows BEFORE UPDATE OF number OR DELETE ON ledger.transfer FOR EACH ROW"
+        " EXECUTE FUNCTION ledger.refuse_change(); ALTER TABLE ledger.transfer ENABLE ALWAYS TRIGGER append_only_rows",
+        {"GUARD_MISSING": "ledger.transfer"},
+    ),
+    "a rule stands before a table": (
+        "CREATE RULE quiet AS ON INSERT TO ledger.journal DO INSTEAD NOTHING",
+        {"GUARD_MISSING": "ledger.journal"},
+    ),
+    "a table without guards lies below one": (
+        "CREATE TABLE public.more () INHERITS (ledger.journal)",
+        {"GUARD_MISSING": "ledger.journal"},
+    ),
+    "a login owns a table": (
+        "ALTER TABLE ledger.journal OWNER TO ledger_writer",
+        {"GUARD_MISSING": "ledger.journal"},
+    ),
+    "a login may become the owner": (
+        "CREATE ROLE between NOLOGIN; GRANT ledger_owner TO between; CREATE ROLE mallory LOGIN; GRANT between, ledger_writer TO"
+        " mallory",
+        {"GUARD_MISSING": "mallory"},
+    ),
+    "a login may write everything": (
+        "CREATE ROLE mallory LOGIN; GRANT ledger_reader, pg_write_all_data TO mallory",
+        {"GUARD_MISSING": "mallory"},
+    ),
+    "a login of the service is a superuser": (
+        "CREATE ROLE mallory LOGIN SUPERUSER; GRANT payout_writer TO mallory",
+        {"GUARD_MISSING": "mallory"},
+    ),
     "a login may change the journal": (
         "GRANT UPDATE (amount) ON ledger.transfer TO ledger_writer",
         {"GUARD_MISSING": "ledger.transfer"},
