@@ -42,3 +42,6 @@ HTTP_TIMEOUT_S: Final = 120.0  # the mock bank books years of days in one call w
 PROBE_TIMEOUT_S: Final = 1.0
 CONNECT_TIMEOUT_S: Final = 5.0  # to a server that somebody else runs
 PROGRESS_AFTER_S: Final = 1.0  # a bar is shown on what takes longer.
+PROGRESS_LINE_S: Final = (
+    10.0  # without a terminal: who reads a log along sees that it goes on, and a log of an hour stays short.
+)

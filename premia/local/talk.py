@@ -1,6 +1,7 @@
 """What the stack says while it works: lines on stderr, and a progress bar on what takes longer than a second.
 
-Method: rich draws, on a terminal only, so that logs stay readable; what is said meanwhile goes above the bars.
+Method: rich draws, on a terminal only; what is said meanwhile goes above the bars. Elsewhere, so that logs stay readable, a step
+that takes long says a line now and then of how far it is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from premia.local.limits import PROGRESS_AFTER_S
+from premia.local.limits import PROGRESS_AFTER_S, PROGRESS_LINE_S
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -90,7 +91,7 @@ class _LateBar:
         self._title = title
         self._total = total
         self._done = 0
-        self._started = time.monotonic()
+        self._started = self._said = time.monotonic()
         self._lock = threading.Lock()
         self._asked = False
         self._task: TaskID | None = None
@@ -98,11 +99,15 @@ class _LateBar:
     def advance(self, amount: int) -> None:
         with self._lock:
             self._done += amount
-            if not self._asked and time.monotonic() - self._started > PROGRESS_AFTER_S:
+            now = time.monotonic()
+            if not self._asked and now - self._started > PROGRESS_AFTER_S:
                 self._asked = True
                 self._task = _BOARD.add(self._title, self._total)
             if self._task is not None:
                 _BOARD.draw(self._task, self._done)
+            elif now - self._said > PROGRESS_LINE_S:
+                self._said = now
+                say(self._title if self._total is None else f"{self._title}: {self._done:,} of {self._total:,}")
 
     def close(self) -> None:
         with self._lock:

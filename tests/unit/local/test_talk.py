@@ -30,6 +30,16 @@ def test_a_step_is_quiet_without_a_terminal(monkeypatch: pytest.MonkeyPatch, cap
     assert capsys.readouterr() == ("", "said meanwhile\n")
 
 
+def test_without_a_terminal_a_long_step_says_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(talk, "PROGRESS_AFTER_S", -1.0)
+    monkeypatch.setattr(talk, "PROGRESS_LINE_S", -1.0)
+    with talk.progress("A step", 2_000) as advance:
+        advance(1_500)
+    assert capsys.readouterr() == ("", "A step: 1,500 of 2,000\n")
+
+
 def test_a_quick_step_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
     with talk.progress("A step") as advance:
         advance(0)
