@@ -1,7 +1,7 @@
 """What the stack says while it works: lines on stderr, and a progress bar on what takes longer than a second.
 
-Method: rich draws, on a terminal only; what is said meanwhile goes above the bars. Elsewhere, so that logs stay readable, a step
-that takes long says a line now and then of how far it is.
+Method: rich draws, on a terminal only; what is said meanwhile goes above the bars. Elsewhere, so that logs stay readable, a
+step that takes long says a line now and then of how far it is.
 """
 
 from __future__ import annotations
