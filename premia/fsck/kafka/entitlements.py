@@ -19,12 +19,15 @@ from premia.fsck.deviation import Checked, Deviation, DeviationCode
 from premia.fsck.kafka.sales import Marks, applied_of
 from premia.fsck.kafka.topics import records_until
 from premia.fsck.streams import Connection
+from premia.printable import printable
 
 STORED: Final = """
     SELECT e.refiner_id, e.lot_id, e.revision, e.calculation, e.entitlement_id::text, e.origin, e.sequence,
         e.effective_on::text, e.value
     FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[]) AS k (refiner_id, lot_id, revision, calculation)
     JOIN ledger.entitlement AS e USING (refiner_id, lot_id, revision, calculation)"""
+
+SHOWN_BYTES: Final = 40  # before and after the first difference: a member's name and its value
 
 Key = tuple[str, str, int, int]
 
@@ -55,7 +58,7 @@ async def _check_page(conn: Connection, checked: Checked, page: Sequence[Consume
         if headers.get("ce_origin") == row["origin"]:  # the same sale under another origin is its duplicate
             expected |= {"sequence": _number(headers.get("ce_salesequence")), "effective_on": _day(headers.get("ce_saletime"))}
         found += [
-            Deviation(DeviationCode.ENTITLEMENT_NOT_AS_PUBLISHED, f"{where}: {name}", _short(value), _short(row[name]))
+            Deviation(DeviationCode.ENTITLEMENT_NOT_AS_PUBLISHED, f"{where}: {name}", *_apart(value, row[name]))
             for name, value in expected.items()
             if row[name] != value
         ]
@@ -82,5 +85,16 @@ def _day(text: str | None) -> str | None:
         return None
 
 
-def _short(value: object) -> str:
-    return f"{len(value)} bytes" if isinstance(value, bytes) else f"{value}"
+def _apart(published: object, stored: object) -> tuple[str, str]:
+    """Both as a person compares them: of bytes, where they first differ, and some around it."""
+    if not isinstance(published, bytes) or not isinstance(stored, bytes):
+        return f"{published}", f"{stored}"
+    at = next(
+        (at for at, (a, b) in enumerate(zip(published, stored, strict=False)) if a != b), min(len(published), len(stored))
+    )
+    around = slice(max(0, at - SHOWN_BYTES), at + SHOWN_BYTES)
+    expected, found = (
+        f"from byte {at} of {len(content)}: …{printable(content[around].decode(errors='replace'))}…"
+        for content in (published, stored)
+    )
+    return expected, found

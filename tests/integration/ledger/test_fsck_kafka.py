@@ -181,6 +181,16 @@ async def test_damage_is_found_and_named(ledger: Ledger, kafka: str, name: str) 
     assert {(deviation.code.value, deviation.where) for deviation in found} == expected
 
 
+async def test_bytes_that_differ_are_shown_where_they_do(ledger: Ledger, kafka: str) -> None:
+    damage, _ = DAMAGES["bytes that nothing else bears out"]
+    await _tell(kafka, await publish_all(ledger, kafka))
+    assert damage.sql is not None
+    await damage_database(ledger.environment["DATABASE_URL"], damage.sql)
+    (found, *_), _ = await _found(ledger, kafka)  # and the same beside its duplicate
+    assert '"exporter_id":"EXP-1"' in found.expected
+    assert '"exporter_id":"EXP-2"' in found.found
+
+
 async def test_what_is_on_its_way_is_counted_and_not_taken_for_lost(ledger: Ledger, kafka: str) -> None:
     outcomes = await publish_all(ledger, kafka)
     await ledger.conn.execute("UPDATE ledger.relay_cursor SET position = -1 WHERE source = 'journal'")
