@@ -136,6 +136,15 @@ def test_ineligible_sources_keep_a_line_with_their_reason() -> None:
     assert [line["amount"] for line in lines[1:]] == ["0.00", "0.00"]
 
 
+@pytest.mark.parametrize(
+    ("sold_on", "reason"),
+    [("2014-12-31", "no_status"), ("2015-01-01", None), ("2024-12-31", None), ("2025-01-01", "no_status")],
+)
+def test_a_status_counts_from_its_first_day_to_before_its_last_boundary(sold_on: str, reason: str | None) -> None:
+    (line,) = premium(calculated(sale(sold_on=sold_on, sources=sources(("ORG-E", "2450.60")))))["lines"]
+    assert (line["eligible"], line["reason"]) == (reason is None, reason)
+
+
 def test_lot_without_any_eligible_source_is_ineligible_also_while_disputed() -> None:
     fields = sale(sources=sources(("ORG-D", "2450.60")), assays=assays(seller="873.5", buyer="871.8"))
     entitlement = calculated(fields)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import combinations_with_replacement
 from typing import Any
 
 import pytest
@@ -221,6 +222,34 @@ def test_first_reason_in_the_order_of_the_codes_counts() -> None:
 def test_every_code_of_the_calculation_was_seen_above() -> None:
     others = {RejectionCode.SIGNATURE_INVALID, RejectionCode.CONFLICTING_PAYLOAD}  # found elsewhere
     assert [code for code, _ in MENDINGS] == [code for code in RejectionCode if code not in others]
+
+
+# What brings up each code alone. Two of them at once: the schemes that both name are joined.
+SPOILS: dict[str, dict[str, Any]] = {
+    "SCHEMA_INVALID": {"revision": 0},
+    "FUTURE_DATED": {},  # by the day of publication
+    "UNKNOWN_ORGANIZATION": {"payer_id": "NOBODY"},
+    "UNKNOWN_SCHEME": {"schemes": ["nothing"]},
+    "NO_SCHEME_VERSION": {"schemes": ["strict"], "sold_on": "2019-06-01"},
+    "SOURCE_MASS_MISMATCH": {"sources": sources(("ORG-A", "1"))},
+    "ASSAY_MISSING": {"stage": "umpire"},
+    "FINENESS_OUT_OF_RANGE": {"assays": assays(agreed="8718")},
+    "FINE_WEIGHT_MISMATCH": {"stated_fine_weight": grams("1")},
+    "BENCHMARK_REQUIRED": {"schemes": ["share"]},
+}
+
+
+@pytest.mark.parametrize(("first", "second"), list(combinations_with_replacement(SPOILS, 2)))
+def test_of_any_two_reasons_the_first_in_the_order_of_the_codes_counts(first: str, second: str) -> None:
+    both = SPOILS[first], SPOILS[second]
+    schemes = list(dict.fromkeys(["gram", *(scheme for spoil in both for scheme in spoil.get("schemes", ()))]))
+    fields = sale(**both[0] | both[1] | {"schemes": schemes})
+    published_on = date(2010, 1, 1) if "FUTURE_DATED" in (first, second) else PUBLISHED_ON
+    assert rejected(fields, published_on)[0] == first
+
+
+def test_every_code_of_the_calculation_was_paired_with_every_other() -> None:
+    assert list(SPOILS) == [code for code, _ in MENDINGS]
 
 
 def test_cancelled_revision_is_checked_up_to_the_scheme_version_only() -> None:
