@@ -13,7 +13,9 @@ from typing import Final
 from uuid import UUID, uuid5
 
 PREMIA_NAMESPACE: Final = UUID("8d3f5c1e-6a42-5b9e-9a57-0c7d2f4b8e16")  # fixed for ever: all derived ids hang on it
-_NAMESPACE_BYTES: Final = PREMIA_NAMESPACE.bytes
+_NAMESPACE_HASH: Final = sha1(PREMIA_NAMESPACE.bytes, usedforsecurity=False)
+# RFC 9562, section 4.1: the two highest bits of this digit are 10.
+_VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def derived_id(kind: str, *parts: str) -> UUID:
@@ -29,9 +31,10 @@ def derived_id_text(kind: str, *parts: str) -> str:
     text = "\n".join((kind, *parts))
     if text.count("\n") != len(parts):
         raise ValueError(f"a part of the id of a {kind!r} holds a newline")
-    digits = sha1(_NAMESPACE_BYTES + text.encode(), usedforsecurity=False).hexdigest()
-    variant = "89ab"[int(digits[16], 16) & 3]  # RFC 9562, section 4.1: the two highest bits are 10
-    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
+    hashed = _NAMESPACE_HASH.copy()
+    hashed.update(text.encode())
+    digits = hashed.hexdigest()
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{_VARIANT[digits[16]]}{digits[17:20]}-{digits[20:32]}"
 
 
 def entitlement_id(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from aiohttp import web
 
 from schemas.ledger_api import CorrectionPath, CorrectionsQuery
@@ -158,7 +159,7 @@ def _preview(preview: Preview) -> CorrectionPreview:
 
 
 def _transfer(draft: TransferDraft) -> Transfer:
-    scope = None if draft.scope is NO_SCOPE else PremiumScope(**draft.scope._asdict())
+    scope = None if draft.scope is NO_SCOPE else PremiumScope(**msgspec.structs.asdict(draft.scope))
     debit, credit = Account(**_account(draft.debit)), Account(**_account(draft.credit))
     return Transfer(debit=debit, credit=credit, amount_minor=draft.amount, unit=draft.debit.unit, scope=scope)
 

@@ -1,9 +1,9 @@
 """Leaves of the log: the bytes of transactions, as published and as hashed.
 
 Goal: one canonical form (RFC 8785) of each transaction with its cause and a random nonce.
-Method: dictionaries of texts, small integers and booleans, written by orjson with sorted keys: that is RFC 8785 for ASCII
-keys (a test compares with schemas.canonical_json). What does not apply is left out. A cause is written once for all subjects
-of an entitlement.
+Method: structures and dictionaries of texts, small integers and booleans, written with sorted keys: that is RFC 8785 for ASCII
+keys (a test compares with schemas.canonical_json). What does not apply has its default, and is left out. A cause is written
+once for all subjects of an entitlement.
 A transaction that would exceed LEAF_BYTES_MAX becomes several: transfers and lines are spread in order, and the explanation
 stands in the first part only.
 Refuses: nothing; a cause whose explanation alone is too large goes without it, because the entitlement's bytes have it.
@@ -13,11 +13,12 @@ Source: design, section 6.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
-import orjson
+import msgspec
 
 from schemas.currencies import minor_digits_by_currency
 from schemas.fixed_point import fixed_text
@@ -27,6 +28,8 @@ from services.ledger.domain.account import KEPT_KEYS_MAX, AccountKey, SubjectKey
 from services.ledger.domain.entitlement import Entitlement
 from services.ledger.domain.transaction import (
     NO_SCOPE,
+    Attestation,
+    ClearedPart,
     CommandCause,
     GoldChange,
     LineChange,
@@ -38,14 +41,14 @@ from services.ledger.domain.transaction import (
 NONCE_BYTES: Final = 16
 NONCES_AT_ONCE: Final = 1_000  # a call to the system for each took 5 µs, a third of what a leaf takes.
 CAUSE_BYTES_MAX: Final = 40_000  # leaves room for one line and transfer with the longest ids; real causes have 1 KB.
-SCOPE_NAMES: Final = Scope._fields
+NO_EXPLANATION: Final = b"[]"
 GOLD_DIGITS: Final = 3  # grams with three decimals are whole milligrams
 # Subject, ids, dates, nonce and the names of all members, at their longest: 256 characters of an id are 1 KB in UTF-8.
 FRAME_BYTES_MAX: Final = 4_000
 assert CAUSE_BYTES_MAX + FRAME_BYTES_MAX < LEAF_BYTES_MAX, "a leaf has room for more than its cause"
 
 
-class Leaf(NamedTuple):
+class Leaf(msgspec.Struct, frozen=True, gc=False):
     """One transaction in its place. `transfers` are those of this part."""
 
     leaf_index: int
@@ -57,7 +60,7 @@ class Leaf(NamedTuple):
     transfers: tuple[TransferDraft, ...]
 
 
-class WrittenCause(NamedTuple):
+class WrittenCause(msgspec.Struct, frozen=True, gc=False):
     """A cause and its canonical JSON, as the first part of a transaction has it. `id` is the entitlement's or command's."""
 
     id: str
@@ -66,34 +69,106 @@ class WrittenCause(NamedTuple):
 
     def brief(self) -> bytes:
         """Canonical JSON for other parts: without explanation and clearings."""
-        return _dumps(_members(self.cause))
+        if isinstance(self.cause, CommandCause):
+            return _write(_command_members(self.cause, ()))
+        return _write(_entitlement_members(self.cause, NO_EXPLANATION))
 
 
-class _Place(NamedTuple):
+_write: Final = msgspec.json.Encoder(order="sorted").encode
+
+
+class _Place(msgspec.Struct, frozen=True, gc=False):
     leaf_index: int
     subject_number: int
     part: int
     parts: int
 
 
-class _Content(NamedTuple):
+class _Content(msgspec.Struct, frozen=True, gc=False):
     transfers: tuple[TransferDraft, ...]
     lines: tuple[LineChange, ...]
     gold: GoldChange | None
 
 
+class _Members(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """Members of one object of a leaf, by their names."""
+
+
+class _LeafMembers(_Members, frozen=True):
+    transaction_id: str
+    leaf_index: int
+    subject: msgspec.Raw
+    subject_number: int
+    kind: str
+    part: int
+    parts: int
+    effective_on: date
+    recorded_at: str
+    nonce: str
+    cause: msgspec.Raw
+    transfers: list[_TransferMembers] = []
+    lines: list[_LineMembers] = []
+    gold: _GoldMembers | None = None
+    attestation: Attestation | None = None
+
+
+class _TransferMembers(_Members, frozen=True):
+    debit: msgspec.Raw
+    credit: msgspec.Raw
+    amount_minor: int
+    unit: str
+    scope: Scope | None = None
+
+
+class _LineMembers(_Members, frozen=True):
+    scheme_id: str
+    scheme_version: str | None
+    payer_id: str
+    role: str
+    currency: str
+    fine_weight_g: str | None
+    amount: str
+    previous_amount: str
+    eligible: bool
+    reason: str | None
+
+
+class _GoldMembers(_Members, frozen=True):
+    fine_weight_g: str
+    previous_fine_weight_g: str
+
+
+class _EntitlementMembers(_Members, frozen=True):
+    kind: str
+    entitlement_id: str
+    refiner_id: str
+    lot_id: str
+    revision: int
+    calculation: int
+    stage: str
+    status: str
+    sold_on: date
+    sale: _SaleMembers
+    registry_version: str
+    fineness_permille: str | None
+    fine_weight_g: str | None
+    explanation: msgspec.Raw
+
+
+class _SaleMembers(_Members, frozen=True):
+    source: str
+    id: str
+    hash: str
+
+
 def written_cause(cause: Entitlement | CommandCause) -> WrittenCause:
     """Write a cause, once for all of its transactions."""
-    id_ = str(cause.command_id) if isinstance(cause, CommandCause) else cause.entitlement_id
-    members = _members(cause)
-    if not isinstance(cause, CommandCause):
-        members["explanation"] = orjson.Fragment(cause.explanation)
-    elif cause.clears:
-        members["clears"] = [{"booking_key": part.booking_key, "amount_minor": part.amount} for part in cause.clears]
-    written = WrittenCause(id_, _dumps(members), cause)
-    if isinstance(cause, CommandCause) or len(written.full) <= CAUSE_BYTES_MAX:
-        return written
-    return written._replace(full=written.brief())
+    if isinstance(cause, CommandCause):
+        return WrittenCause(str(cause.command_id), _write(_command_members(cause, cause.clears)), cause)
+    full = _write(_entitlement_members(cause, cause.explanation))
+    if len(full) > CAUSE_BYTES_MAX:
+        full = _write(_entitlement_members(cause, NO_EXPLANATION))
+    return WrittenCause(cause.entitlement_id, full, cause)
 
 
 def leaves_of(
@@ -125,34 +200,26 @@ _nonces: Final = _fresh_nonces()
 
 
 def _leaf(draft: TransactionDraft, cause: WrittenCause, recorded_at: str, content: _Content, place: _Place) -> Leaf:
-    leaf_index, subject_number, part, parts = place
-    subject = draft.subject
+    subject, gold, part = draft.subject, content.gold, place.part
     transaction_id = derived_id_text("transaction", cause.id, subject.kind, subject.id, str(part))
-    members: dict[str, object] = {
-        "transaction_id": transaction_id,
-        "leaf_index": leaf_index,
-        "subject": _subject(subject),
-        "subject_number": subject_number,
-        "kind": draft.kind,
-        "part": part,
-        "parts": parts,
-        "effective_on": draft.effective_on,
-        "recorded_at": recorded_at,
-        "nonce": next(_nonces),
-        "cause": orjson.Fragment(cause.full if part == 1 else cause.brief()),
-    }
-    if content.transfers:
-        members["transfers"] = [_transfer(transfer) for transfer in content.transfers]
-    if content.lines:
-        members["lines"] = [_line(change) for change in content.lines]
-    if content.gold is not None:
-        members["gold"] = {
-            "fine_weight_g": fixed_text(content.gold.current, GOLD_DIGITS),
-            "previous_fine_weight_g": fixed_text(content.gold.previous, GOLD_DIGITS),
-        }
-    if draft.attestation is not None:
-        members["attestation"] = {"attestation": draft.attestation.attestation, "sha256": draft.attestation.sha256}
-    return Leaf(leaf_index, transaction_id, subject_number, part, parts, _dumps(members), content.transfers)
+    members = _LeafMembers(
+        transaction_id=transaction_id,
+        leaf_index=place.leaf_index,
+        subject=_subject(subject),
+        subject_number=place.subject_number,
+        kind=draft.kind,
+        part=part,
+        parts=place.parts,
+        effective_on=draft.effective_on,
+        recorded_at=recorded_at,
+        nonce=next(_nonces),
+        cause=msgspec.Raw(cause.full if part == 1 else cause.brief()),
+        transfers=[_transfer(transfer) for transfer in content.transfers],
+        lines=[_line(change) for change in content.lines],
+        gold=None if gold is None else _gold(gold),
+        attestation=draft.attestation,
+    )
+    return Leaf(place.leaf_index, transaction_id, place.subject_number, part, place.parts, _write(members), content.transfers)
 
 
 def _spread(whole: _Content, room: int) -> Iterator[_Content]:
@@ -163,7 +230,7 @@ def _spread(whole: _Content, room: int) -> Iterator[_Content]:
     used = 0
     items: list[LineChange | TransferDraft] = [*whole.lines, *whole.transfers]
     for item in items:
-        size = len(_dumps(_line(item) if isinstance(item, LineChange) else _transfer(item))) + 1
+        size = len(_write(_line(item) if isinstance(item, LineChange) else _transfer(item))) + 1
         if used and used + size > room:
             yield _Content(tuple(transfers), tuple(lines), gold)
             lines, transfers, gold, used = [], [], None, 0
@@ -175,30 +242,26 @@ def _spread(whole: _Content, room: int) -> Iterator[_Content]:
     yield _Content(tuple(transfers), tuple(lines), gold)
 
 
-def _members(cause: Entitlement | CommandCause) -> dict[str, object]:
-    return _command_members(cause) if isinstance(cause, CommandCause) else _entitlement_members(cause)
+def _entitlement_members(cause: Entitlement, explanation: bytes) -> _EntitlementMembers:
+    return _EntitlementMembers(
+        kind="entitlement",
+        entitlement_id=cause.entitlement_id,
+        refiner_id=cause.lot.refiner_id,
+        lot_id=cause.lot.lot_id,
+        revision=cause.position.revision,
+        calculation=cause.position.calculation,
+        stage=cause.stage,
+        status=cause.status,
+        sold_on=cause.sold_on,
+        sale=_SaleMembers(source=cause.sale.source, id=cause.sale.id, hash=cause.sale_hash),
+        registry_version=cause.registry_version,
+        fineness_permille=cause.fineness_permille,
+        fine_weight_g=cause.fine_weight_g,
+        explanation=msgspec.Raw(explanation),
+    )
 
 
-def _entitlement_members(cause: Entitlement) -> dict[str, object]:
-    return {
-        "kind": "entitlement",
-        "entitlement_id": cause.entitlement_id,
-        "refiner_id": cause.lot.refiner_id,
-        "lot_id": cause.lot.lot_id,
-        "revision": cause.position.revision,
-        "calculation": cause.position.calculation,
-        "stage": cause.stage,
-        "status": cause.status,
-        "sold_on": cause.sold_on,
-        "sale": {"source": cause.sale.source, "id": cause.sale.id, "hash": cause.sale_hash},
-        "registry_version": cause.registry_version,
-        "fineness_permille": cause.fineness_permille,
-        "fine_weight_g": cause.fine_weight_g,
-        "explanation": [],
-    }
-
-
-def _command_members(cause: CommandCause) -> dict[str, object]:
+def _command_members(cause: CommandCause, clears: Sequence[ClearedPart]) -> dict[str, object]:
     members: dict[str, object] = {
         "kind": "command",
         "command_id": str(cause.command_id),
@@ -211,6 +274,8 @@ def _command_members(cause: CommandCause) -> dict[str, object]:
         members["booking_key"] = cause.booking_key
     if cause.reason is not None:
         members["reason"] = cause.reason
+    if clears:
+        members["clears"] = [{"booking_key": part.booking_key, "amount_minor": part.amount} for part in clears]
     if cause.rate is not None:
         members["rate"] = cause.rate._asdict() | {"side": cause.rate.side.value, "on": cause.rate.on.isoformat()}
     if cause.reverses is not None:
@@ -220,45 +285,46 @@ def _command_members(cause: CommandCause) -> dict[str, object]:
     return members
 
 
-def _transfer(transfer: TransferDraft) -> dict[str, object]:
-    debit, credit, amount, scope = transfer
-    members: dict[str, object] = {
-        "debit": _account(debit),
-        "credit": _account(credit),
-        "amount_minor": amount,
-        "unit": debit.unit,
-    }
-    if scope is not NO_SCOPE:
-        members["scope"] = {name: value for name, value in zip(SCOPE_NAMES, scope, strict=True) if value is not None}
-    return members
+def _transfer(transfer: TransferDraft) -> _TransferMembers:
+    debit, scope = transfer.debit, transfer.scope
+    return _TransferMembers(
+        debit=_account(debit),
+        credit=_account(transfer.credit),
+        amount_minor=transfer.amount,
+        unit=debit.unit,
+        scope=None if scope is NO_SCOPE else scope,
+    )
 
 
 @lru_cache(KEPT_KEYS_MAX)
-def _subject(subject: SubjectKey) -> orjson.Fragment:
-    return orjson.Fragment(_dumps({"kind": subject.kind, "id": subject.id}))
+def _subject(subject: SubjectKey) -> msgspec.Raw:
+    return msgspec.Raw(_write({"kind": subject.kind, "id": subject.id}))
 
 
 @lru_cache(KEPT_KEYS_MAX)
-def _account(account: AccountKey) -> orjson.Fragment:
-    return orjson.Fragment(_dumps({"owner_kind": account.owner_kind, "owner_id": account.owner_id, "purpose": account.purpose}))
+def _account(account: AccountKey) -> msgspec.Raw:
+    return msgspec.Raw(_write({"owner_kind": account.owner_kind, "owner_id": account.owner_id, "purpose": account.purpose}))
 
 
-def _line(change: LineChange) -> dict[str, object]:
-    key, line, previous = change
+def _line(change: LineChange) -> _LineMembers:
+    key, line = change.key, change.line
     digits = minor_digits_by_currency()[key.unit]
-    return {
-        "scheme_id": key.scheme_id,
-        "scheme_version": None if line is None else line.scheme_version,
-        "payer_id": key.payer_id,
-        "role": key.role,
-        "currency": key.unit,
-        "fine_weight_g": None if line is None else line.fine_weight_g,
-        "amount": fixed_text(0, digits) if line is None else line.amount,
-        "previous_amount": fixed_text(previous, digits),
-        "eligible": line is not None and line.eligible,
-        "reason": None if line is None else line.reason,
-    }
+    return _LineMembers(
+        scheme_id=key.scheme_id,
+        scheme_version=None if line is None else line.scheme_version,
+        payer_id=key.payer_id,
+        role=key.role,
+        currency=key.unit,
+        fine_weight_g=None if line is None else line.fine_weight_g,
+        amount=fixed_text(0, digits) if line is None else line.amount,
+        previous_amount=fixed_text(change.previous, digits),
+        eligible=line is not None and line.eligible,
+        reason=None if line is None else line.reason,
+    )
 
 
-def _dumps(members: object) -> bytes:
-    return orjson.dumps(members, option=orjson.OPT_SORT_KEYS)
+def _gold(change: GoldChange) -> _GoldMembers:
+    return _GoldMembers(
+        fine_weight_g=fixed_text(change.current, GOLD_DIGITS),
+        previous_fine_weight_g=fixed_text(change.previous, GOLD_DIGITS),
+    )

@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from schemas.ledger_words import AcceptedDetail, TransactionKind
 from services.ledger.domain.account import AccountKey, SubjectKey
 from services.ledger.domain.entitlement import Cause, LineKey, LotKey, Position, SaleKey
@@ -21,7 +23,7 @@ from services.ledger.domain.transaction import ClearedPart, TransferDraft
 from services.ledger.limits import BALANCE_MAX
 
 
-class Accepted(NamedTuple):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """An entitlement that was accepted before, as far as repeats and conflicts are found and told of; `value` are its bytes."""
 
     entitlement_id: str
@@ -34,7 +36,7 @@ class Accepted(NamedTuple):
     value: bytes
 
 
-class LotHead(NamedTuple):
+class LotHead(msgspec.Struct, frozen=True, gc=False):
     """Which entitlement of a lot counts."""
 
     position: Position
@@ -183,7 +185,8 @@ class Books:
     def post(self, transfers: Iterable[TransferDraft]) -> None:
         """Add transfers to the balances."""
         balances, posted_to = self.balances, self.posted_to
-        for debit, credit, amount, _ in transfers:
+        for transfer in transfers:
+            debit, credit, amount = transfer.debit, transfer.credit, transfer.amount
             posted_to.add(debit)
             posted_to.add(credit)
             if (debited := balances.get(debit)) is None:

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
+import msgspec
+
 from schemas.ledger_words import OutcomeCode, TransactionKind
 from services.ledger.domain.bookings import clear, receive, suspend
 from services.ledger.domain.books import Books
@@ -102,6 +104,6 @@ def _decide(books: Books, command: Command, minor_digits: Mapping[str, int]) -> 
             return correct(books, command, order, minor_digits)
         case Attest() as order:
             draft = draft_of(command, TransactionKind.ATTESTED, cause_of(command), ())
-            return CarriedOut(draft._replace(attestation=Attestation(order.attestation, order.sha256)))
+            return CarriedOut(msgspec.structs.replace(draft, attestation=Attestation(order.attestation, order.sha256)))
         case _ as unknown:
             assert_never(unknown)

@@ -16,6 +16,8 @@ from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from schemas.ledger_words import FINE_GOLD, OutcomeCode, Purpose, TransactionKind
 from services.ledger.domain.bookings import against_suspense, take_from_suspense
 from services.ledger.domain.books import Books, SuspendedBooking
@@ -131,4 +133,6 @@ def _carried_out(
 ) -> CarriedOut:
     """A payable that is debited makes older views of it stale, as a negative delta of a premium does."""
     takes_back = any(transfer.debit.purpose == Purpose.PAYABLE for transfer in transfers)
-    return CarriedOut(draft_of(command, kind, cause, transfers)._replace(takes_back=takes_back), suspended=suspended)
+    return CarriedOut(
+        msgspec.structs.replace(draft_of(command, kind, cause, transfers), takes_back=takes_back), suspended=suspended
+    )

@@ -31,7 +31,7 @@ def transactions_of_difference(
 ) -> list[TransactionDraft] | None:
     """One draft for each subject of which a line changed, in order of (kind, id). None: an amount is too large."""
     changed: dict[SubjectKey, list[tuple[LineKey, int]]] = {}
-    for key in sorted(previous.keys() | current.keys()):
+    for key in sorted(previous.keys() | current.keys() if previous else current):
         new = current.get(key, 0)
         difference = new - previous.get(key, 0)
         if difference == 0:
@@ -88,7 +88,7 @@ def _gold(subject: SubjectKey, previous: Mapping[LineKey, int], current: Mapping
         return None
     key = gold_line(subject.id)
     gold = GoldChange(previous.get(key, 0), current.get(key, 0))
-    return gold if any(gold) else None
+    return gold if gold.previous or gold.current else None
 
 
 def _lines_by_subject(entitlement: Entitlement, previous: Mapping[LineKey, int]) -> dict[SubjectKey, list[LineChange]]:

@@ -1,7 +1,8 @@
 """An entitlement as the ledger needs it: whole minor units and milligrams beside the texts that leaves quote.
 
 Goal: everything a lot is entitled to as of one revision, with where its sale came from.
-Method: made by adapters/entitlement_topic.py out of the contract; nothing in here is checked again.
+Method: made by adapters/entitlement_topic.py out of the contract; nothing in here is checked again. Keys are named tuples; what
+is no key is a structure of msgspec, which is made in a quarter of the time.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from datetime import date
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
+
+import msgspec
 
 from schemas.ledger_words import FINE_GOLD
 from services.ledger.domain.account import KEPT_KEYS_MAX
@@ -65,7 +68,7 @@ def gold_line(organization_id: str) -> LineKey:
     return LineKey(organization_id, SOURCE_ROLE, FINE_GOLD, "", "")
 
 
-class PremiumLine(NamedTuple):
+class PremiumLine(msgspec.Struct, frozen=True, gc=False):
     """What one organization or fund earns under one scheme in one role. `amount_minor` is `amount` in minor units."""
 
     key: LineKey
@@ -77,14 +80,14 @@ class PremiumLine(NamedTuple):
     reason: str | None
 
 
-class SourceWeight(NamedTuple):
+class SourceWeight(msgspec.Struct, frozen=True, gc=False):
     """Fine gold of one organization in the lot."""
 
     key: LineKey
     fine_weight_mg: int
 
 
-class Entitlement(NamedTuple):
+class Entitlement(msgspec.Struct, frozen=True, gc=False):
     """One entitlement event. `value` are its bytes; `effective_on` is the UTC day of the sale's time.
 
     `explanation` is canonical JSON and `entitlement_id` the text of a UUID, ready for leaves: nothing in here looks into them.

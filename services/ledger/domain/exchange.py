@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from schemas.fixed_point import FRACTION_DIGITS_MAX, quotient_half_even, scaled_e12
 from schemas.ledger_words import OutcomeCode, TransactionKind
 from services.ledger.domain.account import bank, fx, payable
@@ -46,7 +48,7 @@ def exchange(books: Books, command: Command, order: Exchange, minor_digits: Mapp
         TransferDraft(source, fx(order.sold_unit), sold, scope),
         TransferDraft(fx(order.bought_unit), target, bought, scope),
     )
-    return CarriedOut(draft_of(command, TransactionKind.EXCHANGED, cause, transfers)._replace(takes_back=True))
+    return CarriedOut(msgspec.structs.replace(draft_of(command, TransactionKind.EXCHANGED, cause, transfers), takes_back=True))
 
 
 def _amounts(order: Exchange, minor_digits: Mapping[str, int]) -> tuple[int, int] | Declined:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+import msgspec
+
 from schemas.ledger_words import AcceptedDetail
 from services.ledger.domain.books import Accepted, Books, RecoveredPosting
 from services.ledger.domain.difference import cumulative_lines, transactions_of_difference
@@ -29,7 +31,7 @@ class EntitlementRefusal(StrEnum):
     AMOUNT_OVERFLOW = "AMOUNT_OVERFLOW"  # an amount or a balance beyond what the ledger can hold
 
 
-class Advances(NamedTuple):
+class Advances(msgspec.Struct, frozen=True, gc=False):
     """It becomes the lot's head. No drafts: nothing changes (unchanged). `lines` are all that now count."""
 
     drafts: tuple[TransactionDraft, ...]

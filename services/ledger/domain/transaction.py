@@ -11,13 +11,15 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from schemas.ledger_words import RateSide, TransactionKind
 from services.ledger.domain.account import AccountKey, SubjectKey
 from services.ledger.domain.entitlement import Entitlement, LineKey, PremiumLine
 
 
-class Scope(NamedTuple):
-    """What a transfer is about, beside its accounts; what does not apply is None."""
+class Scope(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a transfer is about, beside its accounts; what does not apply is None, and in no leaf."""
 
     refiner_id: str | None = None
     lot_id: str | None = None
@@ -31,7 +33,7 @@ class Scope(NamedTuple):
 NO_SCOPE = Scope()
 
 
-class TransferDraft(NamedTuple):
+class TransferDraft(msgspec.Struct, frozen=True, gc=False):
     """One debit, one credit, one amount above zero, in the unit of both accounts."""
 
     debit: AccountKey
@@ -40,7 +42,7 @@ class TransferDraft(NamedTuple):
     scope: Scope
 
 
-class LineChange(NamedTuple):
+class LineChange(msgspec.Struct, frozen=True, gc=False):
     """One premium line of a subject before and after. `line` is None if the new entitlement no longer has it."""
 
     key: LineKey
@@ -48,7 +50,7 @@ class LineChange(NamedTuple):
     previous: int
 
 
-class GoldChange(NamedTuple):
+class GoldChange(msgspec.Struct, frozen=True, gc=False):
     """Fine gold of a subject in the lot, in milligrams, before and after."""
 
     previous: int
@@ -104,7 +106,7 @@ class Attestation:
     sha256: str
 
 
-class TransactionDraft(NamedTuple):
+class TransactionDraft(msgspec.Struct, frozen=True, gc=False):
     """One transaction of one subject. `takes_back` marks money taken from the subject, which makes older views stale."""
 
     subject: SubjectKey

@@ -12,6 +12,8 @@ from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+import msgspec
+
 from schemas.dead_letter import is_redriven
 from schemas.message import Message
 from services.ledger.domain.account import SubjectKey
@@ -189,9 +191,11 @@ async def _copy(conn: Connection, table: str, columns: Sequence[str], rows: Sequ
 
 
 def _transfer_row(books: Books, leaf_index: int, number: int, transfer: TransferDraft) -> Row:
-    debit, credit, amount, scope = transfer
-    balances = books.balances
-    return (leaf_index, number, balances[debit].account_id, balances[credit].account_id, amount, debit.unit, *scope)
+    debit, credit = books.balances[transfer.debit], books.balances[transfer.credit]
+    return (
+        leaf_index, number, debit.account_id, credit.account_id, transfer.amount, transfer.debit.unit,
+        *msgspec.structs.astuple(transfer.scope),
+    )  # fmt: skip
 
 
 def head_row(entitlement: Entitlement) -> Row:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ from schemas.ledger_transaction import LEAF_BYTES_MAX, LedgerTransaction
 from schemas.ledger_words import TransactionKind
 from services.ledger.adapters.leaf import leaves_of, written_cause
 from services.ledger.adapters.messages import transaction_message
-from services.ledger.domain.account import SubjectKey
+from services.ledger.domain.account import AccountKey, SubjectKey
 from services.ledger.domain.difference import cumulative_lines, transactions_of_difference
 from services.ledger.domain.entitlement import (
     Cause,
@@ -36,6 +37,12 @@ RECORDED_AT: Final = "2025-03-27T10:00:00.123456Z"
 IDS: Final = st.text(
     st.characters(exclude_characters="/", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=ID_CHARS_MAX
 ).filter(is_id)
+
+TEXTS: Final = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+EXPLANATIONS: Final = st.lists(
+    st.fixed_dictionaries({"step": TEXTS, "rule": TEXTS, "values": st.dictionaries(st.sampled_from(["a", "b", "c"]), TEXTS)}),
+    max_size=3,
+).map(canonical_json)
 
 
 def entitlement(*, ids: list[str], schemes: int, explanation: bytes = b"[]") -> Entitlement:
@@ -90,6 +97,99 @@ def test_any_leaf_is_canonical_read_by_the_contract_and_not_too_large(ids: list[
             assert len(told.transfers) == len(leaf.transfers)
             amount += sum(transfer.amount_minor for transfer in told.transfers)
     assert amount == sum(lines.values())
+
+
+@given(data=st.data())
+def test_a_leaf_has_the_bytes_that_a_plain_writer_gives(data: st.DataObject) -> None:
+    """Written a second time, slowly and member by member; the amounts before are those of any earlier entitlement."""
+    ids = data.draw(st.lists(IDS, min_size=5, max_size=5, unique=True))
+    before = entitlement(ids=ids, schemes=data.draw(st.integers(0, 3)))
+    made = entitlement(ids=ids, schemes=data.draw(st.integers(0, 3)), explanation=data.draw(EXPLANATIONS))
+    changed = msgspec.structs.replace(
+        made,
+        stage=data.draw(st.sampled_from(["provisional", "cancelled"])),
+        fineness_permille=data.draw(st.none() | st.just("1.5")),
+        sources=tuple(
+            msgspec.structs.replace(source, fine_weight_mg=data.draw(st.integers(0, 10**9))) for source in made.sources
+        ),
+        lines=tuple(
+            msgspec.structs.replace(line, amount="-0.02", amount_minor=-2, eligible=False, reason=data.draw(st.none() | TEXTS))
+            for line in made.lines
+        ),
+    )
+    drafts = transactions_of_difference(changed, cumulative_lines(before), cumulative_lines(changed))
+    assert drafts is not None
+    for draft in drafts:
+        (leaf,) = leaves_of(draft, written_cause(changed), first_leaf=7, first_number=3, recorded_at=RECORDED_AT)
+        nonce = orjson.loads(leaf.value)["nonce"]
+        assert leaf.value == canonical_json(plain_leaf(draft, changed, leaf.transaction_id, nonce))
+
+
+def plain_leaf(draft: TransactionDraft, cause: Entitlement, transaction_id: str, nonce: str) -> dict[str, Any]:
+    """The leaf that stands at index 7 and number 3, of what belongs to an entitlement."""
+    members: dict[str, Any] = {
+        "cause": {
+            "calculation": cause.position.calculation,
+            "entitlement_id": cause.entitlement_id,
+            "explanation": orjson.loads(cause.explanation),
+            "fine_weight_g": cause.fine_weight_g,
+            "fineness_permille": cause.fineness_permille,
+            "kind": "entitlement",
+            "lot_id": cause.lot.lot_id,
+            "refiner_id": cause.lot.refiner_id,
+            "registry_version": cause.registry_version,
+            "revision": cause.position.revision,
+            "sale": {"hash": cause.sale_hash, "id": cause.sale.id, "source": cause.sale.source},
+            "sold_on": cause.sold_on.isoformat(),
+            "stage": cause.stage,
+            "status": cause.status,
+        },
+        "effective_on": draft.effective_on.isoformat(),
+        "kind": "premium",
+        "leaf_index": 7,
+        "nonce": nonce,
+        "part": 1,
+        "parts": 1,
+        "recorded_at": RECORDED_AT,
+        "subject": {"id": draft.subject.id, "kind": draft.subject.kind},
+        "subject_number": 3,
+        "transaction_id": transaction_id,
+        "transfers": [
+            {
+                "amount_minor": transfer.amount,
+                "credit": plain_account(transfer.credit),
+                "debit": plain_account(transfer.debit),
+                "scope": {name: told for name, told in msgspec.structs.asdict(transfer.scope).items() if told is not None},
+                "unit": transfer.debit.unit,
+            }
+            for transfer in draft.transfers
+        ],
+    }
+    if draft.gold is not None:
+        current, previous = (f"{mg // 1000}.{mg % 1000:03}" for mg in (draft.gold.current, draft.gold.previous))
+        members["gold"] = {"fine_weight_g": current, "previous_fine_weight_g": previous}
+    if draft.lines:
+        members["lines"] = [
+            {
+                "amount": "0.00" if line is None else line.amount,
+                "currency": key.unit,
+                "eligible": line is not None and line.eligible,
+                "fine_weight_g": None if line is None else line.fine_weight_g,
+                "payer_id": key.payer_id,
+                "previous_amount": f"{previous // 100}.{previous % 100:02}",
+                "reason": None if line is None else line.reason,
+                "role": key.role,
+                "scheme_id": key.scheme_id,
+                "scheme_version": None if line is None else line.scheme_version,
+            }
+            for key, line, previous in ((change.key, change.line, change.previous) for change in draft.lines)
+        ]
+    return members
+
+
+def plain_account(account: AccountKey) -> dict[str, str]:
+    """An account as leaves name it."""
+    return {"owner_id": account.owner_id, "owner_kind": account.owner_kind, "purpose": account.purpose}
 
 
 def test_an_explanation_that_is_too_large_is_left_out_of_the_leaf() -> None:
