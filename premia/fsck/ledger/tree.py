@@ -1,9 +1,10 @@
 """The journal's leaves against the log that was published of them: invariant 7.
 
 Goal: a leaf that was changed after it was sealed is named, and so is a file of the log that does not stand for the journal.
-Method: each leaf's hash is compared with the lowest tiles while the journal is read; tiles above and the roots of checkpoints
-are computed from them. Checkpoints are read before the database's snapshot, so that the journal has all that they stand for.
-The tree and the files are read with the verifier's code, which shares none with the ledger's.
+Method: each leaf's hash is compared with the lowest tiles while the journal is read, and the published leaves with both; tiles
+above and the roots of checkpoints are computed from the lowest. A file that cannot be read is told as one that is not there.
+Checkpoints are read before the database's snapshot, so that the journal has all that they stand for. The tree
+and the files are read with the verifier's code, which shares none with the ledger's.
 Source: RFC 6962; c2sp.org/tlog-tiles, c2sp.org/tlog-checkpoint.
 """
 
@@ -17,12 +18,33 @@ from typing import Final
 from premia.fsck.deviation import Deviation, DeviationCode
 from verifier.checkpoint import TreeHead, read_tree_head
 from verifier.deviation import Deviation as Unverified
+from verifier.deviation import DeviationCode as Kind
 from verifier.log import TileCheck
 from verifier.merkle import GrowingTree, leaf_hash
 from verifier.note import read_note
-from verifier.tiles import CHECKPOINT_BYTES_MAX, TILE_WIDTH, Folder, read_tile, subtree_root
+from verifier.tiles import (
+    CHECKPOINT_BYTES_MAX,
+    TILE_WIDTH,
+    Folder,
+    UnreachableError,
+    read_entries,
+    read_tile,
+    subtree_root,
+    tile_path,
+)
 
 CHECKPOINT: Final = "checkpoint"
+
+
+class LogFiles(Folder):
+    """The log's files. One that cannot be read is told as one that is not there."""
+
+    def read(self, path: str, bytes_max: int) -> bytes | None:
+        """See Source. Raises Unverified."""
+        try:
+            return super().read(path, bytes_max)
+        except UnreachableError as error:
+            raise Unverified(Kind.TILE_MISSING, path, str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +62,7 @@ class SealedLog:
     Signatures are not looked at: whoever doubts them asks `premia verify checkpoint`, with the log's public key.
     """
 
-    files: Folder | None = None
+    files: LogFiles | None = None
     sealed_size: int = 0
     checkpoints: list[KeptCheckpoint] = field(default_factory=list)
     unreadable: list[Deviation] = field(default_factory=list)
@@ -49,17 +71,20 @@ class SealedLog:
 def read_sealed_log(folder: Path | None, kept: Sequence[Path]) -> SealedLog:
     """The log in `folder` and checkpoints kept elsewhere. Raises Unverified where one of the latter is no checkpoint."""
     log = SealedLog()
-    content = None if folder is None else Folder(folder).read(CHECKPOINT, CHECKPOINT_BYTES_MAX)
-    if folder is not None and content is not None:
-        log.files = Folder(folder)
+    if folder is not None:
+        place = str(folder / CHECKPOINT)
+        files = LogFiles(folder)
         try:
-            head = _head(content, str(folder / CHECKPOINT))
+            content = files.read(CHECKPOINT, CHECKPOINT_BYTES_MAX)
+            head = None if content is None else _head(content, place)
         except Unverified as unverified:
-            found = unverified.message
-            log.unreadable.append(Deviation(DeviationCode.LOG_FILE_WRONG, unverified.place, "a checkpoint", found))
+            log.files = files
+            log.unreadable.append(Deviation(DeviationCode.LOG_FILE_WRONG, place, "a checkpoint", unverified.message))
         else:
-            log.sealed_size = head.tree_size
-            log.checkpoints.append(KeptCheckpoint(str(folder / CHECKPOINT), head))
+            if head is not None:
+                log.files = files
+                log.sealed_size = head.tree_size
+                log.checkpoints.append(KeptCheckpoint(place, head))
     for path in kept:
         log.checkpoints.append(KeptCheckpoint(str(path), _head(path.read_bytes(), str(path))))
     log.checkpoints.sort(key=lambda checkpoint: checkpoint.head.tree_size)
@@ -130,6 +155,7 @@ class Tree:
                 for at, (theirs, ours) in enumerate(zip(sealed, hashes, strict=True))
                 if theirs != ours
             ]
+            found += self._compare_entries(first, hashes, sealed)
             # Above it hangs what was sealed, so that a changed leaf is not told again at every level.
             if len(hashes) == TILE_WIDTH:
                 self._above.take(subtree_root(sealed), 1)
@@ -139,3 +165,17 @@ class Tree:
             self._sealed_size = 0  # what hangs above cannot be believed
             return [Deviation(DeviationCode.LOG_FILE_WRONG, unverified.place, "what the tiles below give", unverified.message)]
         return found
+
+    def _compare_entries(self, first: int, hashes: Sequence[bytes], sealed: Sequence[bytes]) -> list[Deviation]:
+        """Compare published leaves with the journal's and with what was sealed: one of them is the leaf."""
+        assert self._files is not None, "as its caller's"
+        place = tile_path("entries", first // TILE_WIDTH, len(hashes))
+        try:
+            entries = read_entries(self._files, first // TILE_WIDTH, len(hashes))
+        except Unverified as unverified:
+            return [Deviation(DeviationCode.LOG_FILE_WRONG, place, "the leaves that were sealed", unverified.message)]
+        for at, (entry, ours, theirs) in enumerate(zip(map(leaf_hash, entries), hashes, sealed, strict=True)):
+            if entry not in {ours, theirs}:
+                found = f"leaf {first + at} hashes to {entry.hex()}"
+                return [Deviation(DeviationCode.LOG_FILE_WRONG, place, f"hash {theirs.hex()}", found)]
+        return []

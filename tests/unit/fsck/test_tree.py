@@ -46,6 +46,12 @@ def in_file(path: Path, change: Callable[[bytes], bytes]) -> None:
     path.write_bytes(change(path.read_bytes()))
 
 
+def in_place_of(path: Path) -> None:
+    """A folder where a file should be: it cannot be read, whoever asks."""
+    path.unlink()
+    path.mkdir()
+
+
 # What was done to the journal or to the folder, and every code that must be found with the place that must be named.
 DAMAGES: Final[dict[str, tuple[Callable[[list[bytes], Path], object], dict[str, str]]]] = {
     "a leaf was changed": (
@@ -69,6 +75,24 @@ DAMAGES: Final[dict[str, tuple[Callable[[list[bytes], Path], object], dict[str, 
         {"LOG_FILE_WRONG": "tile/1/000.p/2"},
     ),
     "a tile is gone": (lambda _, path: (path / "tile/0/001").unlink(), {"LOG_FILE_WRONG": "tile/0/001"}),
+    "a published leaf was changed": (
+        lambda _, path: in_file(path / "tile/entries/001", lambda content: content.replace(b":300}", b":301}")),
+        {"LOG_FILE_WRONG": "tile/entries/001"},
+    ),
+    "published leaves were cut off": (
+        lambda _, path: in_file(path / "tile/entries/002.p/188", lambda content: content[:-1]),
+        {"LOG_FILE_WRONG": "tile/entries/002.p/188"},
+    ),
+    "published leaves are gone": (
+        lambda _, path: (path / "tile/entries/000").unlink(),
+        {"LOG_FILE_WRONG": "tile/entries/000"},
+    ),
+    "a tile cannot be read": (lambda _, path: in_place_of(path / "tile/0/001"), {"LOG_FILE_WRONG": "tile/0/001"}),
+    "a tile above cannot be read": (
+        lambda _, path: in_place_of(path / "tile/1/000.p/2"),
+        {"LOG_FILE_WRONG": "tile/1/000.p/2"},
+    ),
+    "the checkpoint cannot be read": (lambda _, path: in_place_of(path / "checkpoint"), {"LOG_FILE_WRONG": "checkpoint"}),
     "the checkpoint was changed": (
         lambda _, path: in_file(path / "checkpoint", lambda content: content.replace(b"\n", b"\n\n", 1)),
         {"LOG_FILE_WRONG": "checkpoint"},
