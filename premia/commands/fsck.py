@@ -15,6 +15,7 @@ import click
 import orjson
 
 from premia.fsck.deviation import Checked, Deviation
+from premia.printable import printable
 
 EXIT_DEVIATIONS: Final = 1
 SHOWN_MAX: Final = 1_000  # books with more deviations are restored from a backup, not mended row by row.
@@ -49,7 +50,8 @@ def fsck(kept: tuple[Path, ...], *, as_json: bool) -> None:
         click.echo("no deviation", err=True)
         return
     more = f" (only the first {SHOWN_MAX:,} are shown)" if found > SHOWN_MAX else ""
-    click.echo(f"{found:,} deviations{more}: stop payouts and find the cause before anything is mended", err=True)
+    deviations = "1 deviation" if found == 1 else f"{found:,} deviations"
+    click.echo(f"{deviations}{more}: stop payouts and find the cause before anything is mended", err=True)
     raise click.exceptions.Exit(EXIT_DEVIATIONS)
 
 
@@ -68,10 +70,11 @@ def _show(deviation: Deviation, *, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps({"type": "deviation", **_members(deviation)}))
     else:
-        click.echo(
+        line = (
             f"invariant {deviation.invariant}  {deviation.code}  {deviation.where}: {deviation.what}:"
             f" expected {deviation.expected}; found {deviation.found}"
         )
+        click.echo(printable(line))  # who damaged the books may have meant the terminal
 
 
 def _members(deviation: Deviation) -> dict[str, Any]:

@@ -35,6 +35,15 @@ async def test_the_command_names_deviations_on_standard_output_and_exits_1(ledge
     assert "2 deviations" in broken.stderr
 
 
+async def test_what_was_damaged_does_not_reach_the_terminal(ledger: Ledger) -> None:
+    await fill(ledger)
+    await ledger.as_administrator("UPDATE ledger.subject SET id = E'\\x1b[2Jgone' WHERE id = 'FUND-1'")
+    ran = _fsck(ledger)
+    assert ran.returncode == 1
+    assert "\x1b" not in ran.stdout
+    assert "\\u001b[2Jgone" in ran.stdout
+
+
 async def test_as_json_every_line_has_the_same_members_and_the_last_one_says_what_was_looked_at(ledger: Ledger) -> None:
     await fill(ledger)
     await ledger.as_administrator("UPDATE ledger.balance SET debits = debits + 1 WHERE account_id = 1")
