@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from premia.printable import printable
-from schemas.registry import RegistryFile
+from schemas.registry import REPEATED_ID, RegistryFile
 from schemas.registry_file import CheckedFile, RegistryFileError, check_file, scheme_files
 from schemas.scheme import DateRange, Scheme
 
@@ -45,6 +45,8 @@ class LintCode(StrEnum):
     UNUSED = "UNUSED"  # nobody takes part in the scheme
     UNKNOWN_SCHEME = "UNKNOWN_SCHEME"  # the registry has a status in a scheme that does not exist
     ASSUMED = "ASSUMED"  # the terms are nobody's word yet
+    UNKNOWN_FUND = "UNKNOWN_FUND"  # a community fund that does not exist: under a scheme that pays one, sales are rejected
+    KEY_MISSING = "KEY_MISSING"  # a refiner's sales must be signed, and it has no key: all are rejected
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,7 @@ def lint_schemes(folder: Path, registry_file: Path | None) -> list[Finding]:
         of_registry = _of_registry(registry_file, versions)
         # A scheme that seems not to exist may be the one that cannot be read.
         findings += [found for found in of_registry if not (unreadable and found.code is LintCode.UNKNOWN_SCHEME)]
-    told = [replace(finding, message=printable(finding.message)) for finding in findings]
+    told = dict.fromkeys(replace(finding, message=printable(finding.message)) for finding in findings)
     return sorted(told, key=lambda finding: (finding.file, finding.line or 0, finding.code))
 
 
@@ -180,6 +182,7 @@ def _of_registry(registry_file: Path, versions: Sequence[_Version]) -> Iterator[
         return
     for fault in checked.faults:
         yield _invalid(fault)
+    yield from _of_organizations(checked)
     known_schemes = {version.id for version in versions}
     held: defaultdict[str, set[str]] = defaultdict(set)
     for path, status in _statuses(checked.value):
@@ -188,9 +191,7 @@ def _of_registry(registry_file: Path, versions: Sequence[_Version]) -> Iterator[
             continue  # told as a fault of the file already
         held[scheme_id].add(name)
         if scheme_id not in known_schemes:
-            message = (
-                f"{'.'.join(map(str, path))}.scheme: there is no scheme {scheme_id}{_did_you_mean(scheme_id, known_schemes)}"
-            )
+            message = f"{_joined(path)}.scheme: there is no scheme {scheme_id}{_did_you_mean(scheme_id, known_schemes)}"
             yield _error(LintCode.UNKNOWN_SCHEME, checked, (*path, "scheme"), message)
     for version in versions:
         if not held[version.id]:
@@ -208,13 +209,47 @@ def _of_registry(registry_file: Path, versions: Sequence[_Version]) -> Iterator[
                 yield _error(LintCode.UNKNOWN_STATUS, version.checked, ("eligible_statuses", row), message)
 
 
-def _statuses(value: object) -> Iterator[tuple[tuple[str | int, ...], dict[str, object]]]:
+def _of_organizations(checked: CheckedFile[RegistryFile]) -> Iterator[Finding]:
+    """What is wrong between organizations, also while one of them breaks the format."""
+    rows = list(_organizations(checked.value))
+    seen = set()
+    for path, organization in rows:
+        id_ = organization.get("id")
+        if isinstance(id_, str) and id_ in seen:
+            yield _error(LintCode.INVALID, checked, (*path, "id"), f"{_joined(path)}.id: {REPEATED_ID}")
+        seen.add(str(id_))
+    funds = {organization.get("id") for _, organization in rows if organization.get("kind") == "community_fund"}
+    for path, organization in rows:
+        fund_id = organization.get("community_fund_id")
+        if isinstance(fund_id, str) and fund_id not in funds:
+            message = (
+                f"{_joined(path)}.community_fund_id: {fund_id} is no community fund here: sales that owe it a part are rejected"
+            )
+            yield _note(LintCode.UNKNOWN_FUND, checked, (*path, "community_fund_id"), message)
+        if organization.get("signature_required") is True and not organization.get("signing_keys"):
+            message = (
+                f"{_joined(path)}.signing_keys: sales must be signed and there is no key: all are rejected (`premia keys new`)"
+            )
+            yield _note(LintCode.KEY_MISSING, checked, (*path, "signature_required"), message)
+
+
+def _organizations(value: object) -> Iterator[tuple[tuple[str | int, ...], dict[str, object]]]:
     organizations = value.get("organizations") if isinstance(value, dict) else None
     for row, organization in enumerate(organizations if isinstance(organizations, list) else ()):
-        statuses = organization.get("statuses") if isinstance(organization, dict) else None
+        if isinstance(organization, dict):
+            yield ("organizations", row), organization
+
+
+def _joined(path: tuple[str | int, ...]) -> str:
+    return ".".join(map(str, path))
+
+
+def _statuses(value: object) -> Iterator[tuple[tuple[str | int, ...], dict[str, object]]]:
+    for path, organization in _organizations(value):
+        statuses = organization.get("statuses")
         for number, status in enumerate(statuses if isinstance(statuses, list) else ()):
             if isinstance(status, dict):
-                yield ("organizations", row, "statuses", number), status
+                yield (*path, "statuses", number), status
 
 
 def _did_you_mean(name: str, known: set[str]) -> str:
@@ -224,6 +259,10 @@ def _did_you_mean(name: str, known: set[str]) -> str:
 
 def _error(code: LintCode, checked: CheckedFile[Any], path: tuple[str | int, ...], message: str) -> Finding:
     return Finding(Severity.ERROR, code, str(checked.file), checked.line(*path), message)
+
+
+def _note(code: LintCode, checked: CheckedFile[Any], path: tuple[str | int, ...], message: str) -> Finding:
+    return Finding(Severity.NOTE, code, str(checked.file), checked.line(*path), message)
 
 
 def _invalid(error: RegistryFileError, code: LintCode = LintCode.INVALID) -> Finding:

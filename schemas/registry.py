@@ -9,12 +9,14 @@ Refuses: overlapping status ranges of one scheme in one organization.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
+    BeforeValidator,
     Field,
     StringConstraints,
     TypeAdapter,
@@ -25,6 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from schemas.base64url import from_base64url
+from schemas.cloudevents import time_from_text
 from schemas.contract import Contract, refuse_member
 from schemas.currencies import Currency
 from schemas.decimals import NonNegativeDecimal
@@ -41,6 +44,8 @@ LIST_ENTRIES_MAX: Final = 1_000  # Status changes, accounts or contacts of one o
 
 SIGNING_KEYS_MAX: Final = 20  # of one refiner: one in force, one that follows, and those of some years before.
 
+REPEATED_ID: Final = "is the id of an organization before"
+
 OrganizationKind = Literal["producer", "exporter", "refiner", "payer", "community_fund"]
 ActorRole = Literal["prepare", "approve", "accounts", "statements"]
 
@@ -49,6 +54,20 @@ def _ed25519_key(text: str) -> str:
     if from_base64url(text) is None:  # 43 characters hold two bits more than 32 bytes
         raise PydanticCustomError("public_key", "must be the 32 bytes of an Ed25519 key in base64url without padding")
     return text
+
+
+def _moment(value: object) -> object:
+    # Pydantic alone would take a number for seconds or milliseconds since 1970.
+    if isinstance(value, datetime):
+        return value
+    try:
+        time_from_text(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise PydanticCustomError("moment", "must be a time of RFC 3339 such as 2025-03-14T10:00:00Z") from error
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 
 
 class Status(DateRange):
@@ -150,7 +169,7 @@ class PaymentAccount(Contract):
     bank_town: Text | None = None
     bank_country: Country | None = None
     holder: Text
-    verified_at: AwareDatetime | None = None
+    verified_at: Moment | None = None
 
 
 class DebtorAccount(Contract):
@@ -250,7 +269,7 @@ class RegistryFile(Contract):
         seen = set()
         for row, organization in enumerate(organizations):
             if organization.id in seen:
-                refuse_member("duplicate", "is the id of an organization before", row, "id")
+                refuse_member("duplicate", REPEATED_ID, row, "id")
             seen.add(organization.id)
         return organizations
 

@@ -60,8 +60,8 @@ def lint(folder: Path, registry_file: Path | None, *, as_json: bool) -> None:
 
     Errors: fields that break the format (a split that does not sum to 1, a missing citation), versions of one scheme that
     overlap, are there twice or leave days out; with --registry, eligible statuses that nobody in the scheme ever has, and
-    statuses in schemes that do not exist. Notes: terms that are assumed, schemes that nobody takes part in. Exit code 1 if
-    there is any error.
+    statuses in schemes that do not exist. Notes: terms that are assumed, schemes that nobody takes part in, community funds
+    that do not exist, refiners that must sign and have no key. Exit code 1 if there is any error.
     """
     findings = lint_schemes(folder, registry_file)
     errors = sum(finding.severity is Severity.ERROR for finding in findings)

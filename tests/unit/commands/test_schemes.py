@@ -171,3 +171,30 @@ def test_an_unknown_name_is_one_line_with_a_guess_and_exit_2(tmp_path: Path) -> 
     broken = write(tmp_path, "broken.yaml", split={"producer": "0.9"})
     assert premia("schemes", "diff", broken, "sbg").exit_code == 2
     assert premia("schemes", "show", "gram", "--schemes", tmp_path).exit_code == 2
+
+
+def test_what_is_wrong_between_organizations_is_told_also_while_one_breaks_the_format(tmp_path: Path) -> None:
+    write(tmp_path, "a.yaml")
+    file = registry(tmp_path, {"scheme": "gram", "status": "in", "from": "2010-01-01"})
+    registered = yaml.safe_load(file.read_text(encoding="utf-8"))
+    (mine,) = registered["organizations"]
+    refiner = {"id": "REF", "name": "Refiner", "country": "CH", "kind": "refiner", "signature_required": True}
+    broken = {"id": "REF", "name": "Refiner", "country": "Switzerland", "kind": "refiner"}
+    registered["organizations"] = [mine | {"community_fund_id": "REF"}, refiner, broken]
+    file.write_text(yaml.safe_dump(registered, sort_keys=False), encoding="utf-8")
+    told = premia("schemes", "lint", tmp_path, "--registry", file).stdout.splitlines()
+    assert [line.split(": ", 2)[1:] for line in told] == [
+        [
+            "note UNKNOWN_FUND",
+            "organizations.0.community_fund_id: REF is no community fund here: sales that owe it a part are rejected",
+        ],
+        [
+            "note KEY_MISSING",
+            "organizations.1.signing_keys: sales must be signed and there is no key: all are rejected (`premia keys new`)",
+        ],
+        ["error INVALID", "organizations.2.id: is the id of an organization before"],
+        ["error INVALID", "organizations.2.country: must be a country of ISO 3166 in two capital letters, such as PE"],
+    ]
+    broken["country"] = "CH"
+    file.write_text(yaml.safe_dump(registered, sort_keys=False), encoding="utf-8")
+    assert premia("schemes", "lint", tmp_path, "--registry", file).stdout.count("before") == 1, "and only once"
