@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+import orjson
 
 from premia.kafka import kafka_servers, run
 from premia.local.talk import say
@@ -94,7 +95,10 @@ def publish(
     elif not as_json:
         click.echo("published 0 events")
     for fault in faults:
-        say(f"{fault}; not published")
+        if as_json:
+            click.echo(orjson.dumps(fault.as_json()))
+        else:
+            say(f"{fault}; not published")
     if faults and fitting:
         say(f"the other {len(fitting):,} were published: correct these and publish the whole file again, that is safe")
     if faults or rejected:

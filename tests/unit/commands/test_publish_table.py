@@ -184,8 +184,9 @@ def test_what_has_no_key_is_told_with_the_code_and_the_words_of_the_calculator(t
     checked = CliRunner().invoke(main, ["publish", "--check", str(file)])
     assert (checked.exit_code, checked.stdout.count("\n")) == (1, 1)
     assert checked.stdout.startswith(f"{file}:1, {told}")
-    as_json = orjson.loads(CliRunner().invoke(main, ["publish", "--check", "--json", str(file)]).stdout)
-    assert as_json["code"] == "SCHEMA_INVALID"
+    for options in (["--check", "--json"], ["--json"]):  # nothing of it can be published, so no broker is asked
+        as_json = orjson.loads(CliRunner().invoke(main, ["publish", *options, str(file)]).stdout)
+        assert (as_json["code"], as_json["place"]) == ("SCHEMA_INVALID", f"{file}:1")
 
 
 def test_check_finds_one_revision_with_two_contents(tmp_path: Path) -> None:
