@@ -156,10 +156,11 @@ def _line(lines: Mapping[_Path, int], path: _Path) -> int | None:
 
 def _read(file: Path) -> tuple[object, _Lines]:
     try:
-        size = file.stat().st_size
-        if size > FILE_BYTES_MAX:
-            raise RegistryFileError(file, None, f"has {size:,} bytes; at most {FILE_BYTES_MAX:,} are read")
-        content = file.read_bytes().decode()
+        with file.open("rb") as stream:
+            read = stream.read(FILE_BYTES_MAX + 1)  # of a pipe or a device nobody knows the size before
+        if len(read) > FILE_BYTES_MAX:
+            raise RegistryFileError(file, None, f"is larger than {FILE_BYTES_MAX:,} bytes, and no more are read")
+        content = read.decode()
     except OSError as error:
         raise RegistryFileError(file, None, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

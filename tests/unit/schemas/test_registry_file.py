@@ -192,7 +192,10 @@ def test_programme_without_a_debtor_account_has_no_private_data(folder: Path) ->
 
 def test_file_of_absurd_size_is_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry_file, "FILE_BYTES_MAX", 100)
-    assert "bytes; at most 100 are read" in refusal(folder)
+    assert refusal(folder) == "registry.yaml: is larger than 100 bytes, and no more are read"
+    endless = Path("/dev/zero")  # its size is told as 0
+    with pytest.raises(RegistryFileError, match="is larger than 100 bytes"):
+        load_registry(endless, folder / "schemes")
 
 
 def test_missing_files_are_named(folder: Path) -> None:
