@@ -22,8 +22,10 @@ from services.payout.adapters.statement_printer import StatementPrinter
 from services.payout.errors import RefusalCode, Refused
 from services.payout.limits import VIEW_POLL_INTERVAL_S, VIEW_WAIT_S_MAX
 from services.payout.registry_view import COMMUNITY_FUND, RegistryView
+from services.payout.statement.facts import StatementOf
 from services.payout.statement.render_pdf import RenderedStatement
-from services.payout.use_cases.compose_statement import Composed, IssuedBefore, StatementOf, compose_statement
+from services.payout.use_cases.compose_statement import Composed, compose_statement
+from services.payout.use_cases.read_statement_facts import IssuedBefore
 from services.payout.use_cases.record_statement import record_statement
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ from services.payout.adapters.ledger_topic import ledger_amount_minor
 from services.payout.adapters.payout_topic import statement_issued_message
 from services.payout.metrics import STATEMENTS_TOTAL
 from services.payout.statement.render_pdf import RenderedStatement
-from services.payout.use_cases.compose_statement import Composed, IssuedBefore
+from services.payout.use_cases.compose_statement import Composed
+from services.payout.use_cases.read_statement_facts import IssuedBefore
 from services.payout.use_cases.send_ledger_commands import CommandToSend, send_ledger_commands
 from services.payout.use_cases.take_turn import take_turn
 from services.runtime.outbox import enqueue
