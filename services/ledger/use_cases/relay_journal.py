@@ -6,13 +6,17 @@ Method: the outcome of what was posted is announced with its first leaf; it is n
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
 
 from schemas.message import Message
 from schemas.sale_outcome import Outcome
 from services.ledger.adapters.messages import command_outcome_message, sale_outcome_message, transaction_message
+from services.runtime.kafka import IN_ONE_GO_MAX
 
 if TYPE_CHECKING:
+    from asyncpg import Record
+
     from services.runtime.database import Connection
 
 LEAVES: Final = """
@@ -32,43 +36,50 @@ async def journal_after(conn: Connection, leaf_index: int, limit: int) -> list[t
     if not leaves:
         return []
     last = leaves[-1]["leaf_index"]
-    outcomes: dict[int, Message] = {}
-    for row in await conn.fetch(POSTED_SALES, leaf_index, last):
-        outcomes[row["first_leaf"]] = sale_outcome_message(
-            sale_source=row["sale_source"],
-            sale_id=row["sale_id"],
-            sale_hash=row["sale_hash"],
-            origin=row["origin"],
-            refiner_id=row["refiner_id"],
-            lot_id=row["lot_id"],
-            revision=row["revision"],
-            sequence=row["sequence"],
-            outcome=Outcome.ACCEPTED,
-            detail=row["detail"],
-            field=None,
-            message=None,
-            recorded_at=row["recorded_at"],
-        )
-    for row in await conn.fetch(POSTED_COMMANDS, leaf_index, last):
-        outcomes[row["first_leaf"]] = command_outcome_message(
-            command_id=row["command_id"],
-            command_hash=row["command_hash"],
-            key=row["subject_id"].encode(),
-            code=row["code"],
-            transaction_id=row["transaction_id"],
-            message=None,
-            recorded_at=row["recorded_at"],
-        )
+    sales = {row["first_leaf"]: row for row in await conn.fetch(POSTED_SALES, leaf_index, last)}
+    commands = {row["first_leaf"]: row for row in await conn.fetch(POSTED_COMMANDS, leaf_index, last)}
     messages = []
-    for row in leaves:
-        position = row["leaf_index"]
+    for number, (position, transaction_id, subject_id, recorded_at, leaf) in enumerate(leaves, start=1):
         transaction = transaction_message(
-            transaction_id=row["transaction_id"],
-            subject_id=row["subject_id"],
-            recorded_at=row["recorded_at"],
-            leaf=row["leaf"],
+            transaction_id=transaction_id, subject_id=subject_id, recorded_at=recorded_at, leaf=leaf
         )
         messages.append((position, transaction))
-        if position in outcomes:
-            messages.append((position, outcomes[position]))
+        if position in sales:
+            messages.append((position, _sale_outcome(sales[position])))
+        if position in commands:
+            messages.append((position, _command_outcome(commands[position])))
+        if number % IN_ONE_GO_MAX == 0:
+            await asyncio.sleep(0)
     return messages
+
+
+def _sale_outcome(row: Record) -> Message:
+    _, sale_source, sale_id, sale_hash, origin, refiner_id, lot_id, revision, sequence, detail, recorded_at = row
+    return sale_outcome_message(
+        sale_source=sale_source,
+        sale_id=sale_id,
+        sale_hash=sale_hash,
+        origin=origin,
+        refiner_id=refiner_id,
+        lot_id=lot_id,
+        revision=revision,
+        sequence=sequence,
+        outcome=Outcome.ACCEPTED,
+        detail=detail,
+        field=None,
+        message=None,
+        recorded_at=recorded_at,
+    )
+
+
+def _command_outcome(row: Record) -> Message:
+    _, command_id, command_hash, subject_id, code, transaction_id, recorded_at = row
+    return command_outcome_message(
+        command_id=command_id,
+        command_hash=command_hash,
+        key=subject_id.encode(),
+        code=code,
+        transaction_id=transaction_id,
+        message=None,
+        recorded_at=recorded_at,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from schemas.message import Message
 from services.runtime.batch_consumer import OffsetMismatchError, Subscription, consume, record_sha256
 from services.runtime.database import Connection, Pool, open_pool
-from services.runtime.kafka import publish, start_producer
+from services.runtime.kafka import IN_ONE_GO_MAX, publish, start_producer
 from services.runtime.outbox import enqueue, outbox_after
 from services.runtime.relay import run_relay
 
@@ -222,6 +222,30 @@ async def test_a_relay_publishes_what_was_committed_in_commit_order_and_nothing_
     rows = await pool.fetch("SELECT value FROM example.outbox ORDER BY number")
     assert numbers == [int(row["value"]) for row in rows]
     assert sorted(numbers) == list(range(1, 40))
+
+
+async def test_publishing_many_messages_leaves_other_tasks_their_turn(brokers: str) -> None:
+    await create_topic(brokers)
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    def messages() -> Iterator[Message]:
+        for _ in range(20 * IN_ONE_GO_MAX):
+            yield Message(TOPIC, b"key", b"")
+            made_after.append(turns)
+
+    made_after: list[int] = []
+    taking_turns = asyncio.create_task(take_turns())
+    producer = await start_producer()
+    await publish(producer, messages())
+    await producer.stop()
+    taking_turns.cancel()
+    assert made_after[-1] - made_after[0] >= 19
 
 
 async def test_a_relay_goes_on_where_the_last_one_stopped_and_only_one_runs(brokers: str, pool: Pool) -> None:
