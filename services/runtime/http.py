@@ -139,9 +139,10 @@ def _invalid(message: str) -> RefusedError:
 def _authenticate(tokens: ActorTokens | None, open_handlers: Collection[object], body_bytes_max: int) -> Any:
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.match_info.handler not in open_handlers:
+        # Who has no actors, as a witness, asks nobody for a token: what is not open is not there.
+        if tokens is not None and request.match_info.handler not in open_handlers:
             scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-            actor = tokens.actor(token) if tokens and scheme.lower() == "bearer" and token else None
+            actor = tokens.actor(token) if scheme.lower() == "bearer" and token else None
             if actor is None:
                 unknown = refusal("UNKNOWN_ACTOR", "send the bearer token of one of the programme's actors", status=401)
                 unknown.headers["WWW-Authenticate"] = "Bearer"
@@ -187,10 +188,10 @@ async def serve(
     public_routes: Iterable[web.RouteDef] = (),
     body_bytes_max: int = BODY_BYTES_MAX,
 ) -> web.AppRunner:
-    """Start listening and return the runner, to be cleaned up by the caller. Without `tokens` nobody may do anything.
+    """Start listening and return the runner, to be cleaned up by the caller.
 
-    `public_routes` are for everybody, `routes` for actors. `live` and `ready` return None when all is well, else what is wrong
-    in a few words.
+    `public_routes` are for everybody, `routes` for actors, of whom there are none without `tokens`. `live` and `ready` return
+    None when all is well, else what is wrong in a few words.
     """
     open_routes = [
         web.get("/metrics", _metrics),
@@ -198,6 +199,7 @@ async def serve(
         web.get("/healthz/ready", _health(ready)),
         *public_routes,
     ]
+    assert tokens is not None or not routes, "what is for actors needs their tokens"
     open_handlers = [route.handler for route in open_routes]
     app = web.Application(middlewares=[_authenticate(tokens, open_handlers, body_bytes_max)], client_max_size=body_bytes_max)
     app.add_routes([*open_routes, *routes])

@@ -102,6 +102,22 @@ async def test_a_body_that_is_no_such_object_is_refused_by_code(url: str, body: 
         assert (await answer.json())["code"] == "SCHEMA_INVALID"
 
 
+async def test_who_has_no_actors_asks_nobody_for_a_token() -> None:
+    async def open_to_all(_request: web.Request) -> web.Response:
+        return json_response({})
+
+    runner = await serve(
+        ListenAddress("127.0.0.1", 0), live=lambda: None, ready=lambda: None, public_routes=[web.post("/open", open_to_all)]
+    )
+    host, port = runner.addresses[0]
+    async with aiohttp.ClientSession(f"http://{host}:{port}") as client:
+        async with client.get("/open") as answer:
+            assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+        async with client.get("/v1/nothing") as answer:
+            assert (answer.status, (await answer.json())["code"]) == (404, "PATH_UNKNOWN")
+    await runner.cleanup()
+
+
 async def test_a_new_actor_is_known_without_a_restart(url: str, tmp_path: Path) -> None:
     path = tmp_path / "tokens.json"
     write_tokens(path, {"ana": "secret-of-ana", "beto": "secret-of-beto"})
