@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -92,7 +92,7 @@ def read_manifest(backup: Path) -> Manifest:
     except FileNotFoundError as error:
         raise DamagedBackupError(f"{path} is missing: this is no backup, or it was interrupted") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DamagedBackupError(f"{path} cannot be read: {error!r}") from error
+        raise DamagedBackupError(f"{path} is no manifest of a backup: it was changed, or cut off") from error
 
 
 def check_files(backup: Path, manifest: Manifest) -> None:
@@ -100,9 +100,14 @@ def check_files(backup: Path, manifest: Manifest) -> None:
     expected = {file.path: file for file in manifest.files}
     there = {path.relative_to(backup).as_posix() for path in files_below(backup)} - {MANIFEST}
     if missing := sorted(expected.keys() - there):
-        raise DamagedBackupError(f"{missing[0]} is missing from the backup, and {len(missing) - 1} more files")
+        raise DamagedBackupError(f"{_first(missing)} missing from the backup")
     if added := sorted(there - expected.keys()):
-        raise DamagedBackupError(f"{added[0]} does not belong to the backup, and {len(added) - 1} more files")
+        raise DamagedBackupError(f"{_first(added)} no part of the backup")
     for path, file in expected.items():
         if kept_file(backup, backup / path) != file:
             raise DamagedBackupError(f"{path} was changed since the backup was made")
+
+
+def _first(paths: Sequence[str]) -> str:
+    others = len(paths) - 1
+    return f"{paths[0]} is" if others == 0 else f"{paths[0]} and {others:,} other{'s' if others > 1 else ''} are"

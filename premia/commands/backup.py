@@ -6,6 +6,7 @@ Method: premia.backup, as the administrator of DATABASE_URL.
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import click
 from premia.connection import environment, needed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from premia.backup.manifest import Manifest
     from premia.backup.take import Sources
@@ -34,7 +35,8 @@ def backup(folder: Path) -> None:
     for variable, source in (("PREMIA_LEDGER_LOG", sources.log), ("PREMIA_DOCUMENTS_DIR", sources.documents)):
         if source is None:
             click.echo(f"not copied: {variable} names no folder", err=True)
-    manifest = asyncio.run(take_backup(sources, folder))
+    with _files_in_the_way(folder):
+        manifest = asyncio.run(take_backup(sources, folder))
     click.echo(str(folder))
     _say(manifest, f"backed up {len(manifest.files):,} files")
     click.echo(f"keep {folder / 'log' / 'checkpoint'} elsewhere too: it proves later that nothing was changed", err=True)
@@ -50,11 +52,23 @@ def restore(folder: Path) -> None:
     from premia.backup.restore import restore_backup  # noqa: PLC0415
 
     known = environment()
-    manifest, left = asyncio.run(restore_backup(folder, _sources(known), known))
+    with _files_in_the_way(folder):
+        manifest, left = asyncio.run(restore_backup(folder, _sources(known), known))
     for what in left:
         click.echo(f"left alone: {what}", err=True)
     _say(manifest, f"restored the backup of {manifest.taken_at}")
     click.echo("next: `premia fsck --checkpoint FILE` with a checkpoint kept elsewhere, then start the services", err=True)
+
+
+@contextmanager
+def _files_in_the_way(folder: Path) -> Iterator[None]:
+    """Tell in one line which file or folder cannot be written or read, and why: a full disk, or somebody else's folder."""
+    from premia.backup.errors import BackupError  # noqa: PLC0415
+
+    try:
+        yield
+    except OSError as error:
+        raise BackupError(f"{error.filename or folder}: {error.strerror or error}: mend that, and begin again") from error
 
 
 def _say(manifest: Manifest, what: str) -> None:

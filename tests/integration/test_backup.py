@@ -158,3 +158,24 @@ async def test_nothing_is_overwritten(programme: tuple[Ledger, dict[str, str]], 
     newer = await premia_with(elsewhere, "restore", backup)
     assert (newer.exit_code, "newer than this code" in newer.stderr) == (4, True), newer.stderr
     assert await contents(elsewhere) == {}
+
+
+async def test_a_folder_that_cannot_be_written_is_told_in_one_line(
+    programme: tuple[Ledger, dict[str, str]], tmp_path: Path
+) -> None:
+    ledger, _ = programme
+    (tmp_path / "file").touch()
+    refused = await premia_with(ledger.environment, "backup", tmp_path / "file" / "backup")
+    assert (refused.exit_code, refused.stderr.count("\n")) == (4, 1), refused.stderr
+    assert "Not a directory" in refused.stderr
+
+
+@pytest.mark.parametrize("manifest", [b"", b"{}", b"[]", b"{", b"\xff", b'{"format": "premia.backup.v1"}'])
+async def test_a_manifest_that_is_none_is_told_without_riddles(
+    programme: tuple[Ledger, dict[str, str]], tmp_path: Path, manifest: bytes
+) -> None:
+    _, elsewhere = programme
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "backup" / "manifest.json").write_bytes(manifest)
+    refused = await premia_with(elsewhere, "restore", tmp_path / "backup")
+    assert (refused.exit_code, "is no manifest of a backup" in refused.stderr) == (1, True), refused.stderr
