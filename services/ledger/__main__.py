@@ -41,7 +41,7 @@ from services.ledger.use_cases.compare_log import JOURNAL_SIZE
 from services.ledger.use_cases.post_batch import BatchResult, post_batch
 from services.ledger.use_cases.read_corrections import waiting_corrections
 from services.ledger.use_cases.recover_log import recover_log
-from services.ledger.use_cases.relay_journal import journal_after
+from services.ledger.use_cases.relay_journal import JustPosted
 from services.ledger.use_cases.seal_log import recorded_at
 from services.ledger.use_cases.sequence_gaps import gap_figures
 from services.ledger.use_cases.sum_account_days import keep_summed, unsummed_leaves
@@ -72,6 +72,7 @@ class Posting:
     """Connects the consumer to the use case: what a batch did is counted, and relayed, only once it is committed."""
 
     def __init__(self) -> None:
+        self.just_posted = JustPosted()
         self.journal_wake = asyncio.Event()
         self.outbox_wake = asyncio.Event()
         self.sealer_wake = asyncio.Event()
@@ -95,6 +96,7 @@ class Posting:
         for outcome, count in result.commands.items():
             COMMANDS_TOTAL.labels(outcome).inc(count)
         TRANSFERS_TOTAL.inc(result.transfers)
+        self.just_posted.add(result.rows)
         self.journal_wake.set()
         self.outbox_wake.set()
         self.sealer_wake.set()
@@ -180,7 +182,7 @@ async def main(stop: asyncio.Event) -> None:
                     consume(pool, subscription),
                     consume(pool, sequences),
                     follow_registry(roles.use),
-                    relay("journal", journal_after, posting.journal_wake),
+                    relay("journal", posting.just_posted.journal_after, posting.journal_wake),
                     relay("outbox", _outbox_after, posting.outbox_wake),
                     sealing.run(),
                     follow_with(log_witnesses, log_folder, published),

@@ -47,6 +47,7 @@ from services.ledger.domain.post_entitlement import (
 )
 from services.ledger.domain.transaction import CommandCause, TransactionDraft
 from services.ledger.use_cases.load_books import load_books
+from services.ledger.use_cases.relay_journal import PostedRows, rows_of
 from services.ledger.use_cases.save_books import Pages, save_books
 
 if TYPE_CHECKING:
@@ -68,13 +69,14 @@ _Item = Entitlement | Command | UnreadableCommand | UnanswerableRecord
 
 @dataclass(slots=True)
 class BatchResult:
-    """What became of a batch, for metrics: numbers of records by outcome."""
+    """What became of a batch: numbers of records by outcome, for metrics, and what is to be relayed once it is committed."""
 
     entitlements: Counter[str] = field(default_factory=Counter)
     commands: Counter[str] = field(default_factory=Counter)
     leaves: int = 0
     transfers: int = 0
     tree_size: int = 0
+    rows: PostedRows = field(default_factory=PostedRows)
 
 
 async def post_batch(conn: Connection, records: Sequence[ConsumerRecord[Any, Any]]) -> BatchResult:
@@ -114,6 +116,7 @@ async def _post(conn: Connection, items: Sequence[tuple[ConsumerRecord[Any, Any]
     last_account_id = await save_books(conn, books, batch.pages, head["last_account_id"])
     await conn.execute(MOVE_LOG_HEAD, batch.next_leaf, head["recorded_at"], last_account_id)
     batch.result.tree_size = batch.next_leaf
+    batch.result.rows = rows_of(batch.pages)
     return batch
 
 

@@ -24,7 +24,7 @@ from schemas.ledger_transaction import LedgerTransaction
 from schemas.message import Message
 from services.ledger.use_cases.account_balances import account_balances
 from services.ledger.use_cases.post_batch import BatchResult, post_batch
-from services.ledger.use_cases.relay_journal import journal_after
+from services.ledger.use_cases.relay_journal import journal_after, messages_of
 from services.runtime.outbox import outbox_after
 from tests.conftest import environment_with_database
 from tests.integration.command import premia
@@ -70,9 +70,12 @@ class Ledger:
     environment: dict[str, str]
 
     async def post(self, *records: ConsumerRecord[Any, Any]) -> BatchResult:
-        """Post and commit one batch."""
+        """Post and commit one batch. What is at hand of it for the relay has to be what the relay would read."""
         async with self.conn.transaction():
-            return await post_batch(self.conn, records)
+            result = await post_batch(self.conn, records)
+        if leaves := result.rows.leaves:
+            assert await messages_of(result.rows) == await journal_after(self.conn, leaves[0][0] - 1, len(leaves))
+        return result
 
     async def leaves(self) -> list[LedgerTransaction]:
         """All transactions, read back by the contract."""
