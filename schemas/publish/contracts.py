@@ -126,6 +126,7 @@ CONTRACTS: Final[tuple[PublishedContract, ...]] = (
             "Every event gets its outcome on `sale.outcomes.v1`; a rejected one lies in the dead-letter topic, unchanged. "
             "[errors.md](errors.md) has the codes and what to do.",
             "What is valid today stays valid. New fields are always optional.",
+            "Of a Kafka transaction counts what is committed. Keep it short: later sales of the partition wait for its end.",
         ),
         topic=SALES,
         key=_LOT_KEY,

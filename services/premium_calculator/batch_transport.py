@@ -15,7 +15,8 @@ This leans on private API of faust-streaming 0.15.3 and mode-streaming 0.7.1, pi
 - Consumer: _drain_messages, _wait_next_records, _filter_tps_with_pending_acks, _new_offset, _commit, _thread, _stopped,
   can_resume_flow, suspend_flow, flow_active, stop_flow, resume_flow, on_partitions_revoked, on_partitions_assigned,
   verify_event_path, _new_consumer_thread; ConsumerThread: call_thread, _ensure_consumer, _create_worker_consumer
-- AIOKafkaConsumer of aiokafka 0.14.0: _fetch_max_wait_ms, which Faust sets to 1.5 s and has no setting for
+- AIOKafkaConsumer of aiokafka 0.14.0: _fetch_max_wait_ms, which Faust sets to 1.5 s and has no setting for, and
+  _isolation_level, which Faust ties to its own transactions
 - app.topics._tp_index: which channel reads a partition; channel.queue: the agent's queue
 - App: _new_transport, _create_directories
 tests/unit/premium_calculator/test_batch_transport.py fails when the pins or one of the signatures change.
@@ -26,6 +27,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, cast
 
@@ -37,7 +39,7 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from services.runtime.kafka import FETCH_WAIT_MS
+from services.runtime.kafka import FETCH_WAIT_MS, ISOLATION_LEVEL
 
 FETCH_TIMEOUT_S: Final = 1.0  # how late the fetcher notices that it must stop; a record that arrives ends the wait.
 SEEK_AGAIN_S: Final = 0.1  # between attempts to seek while the group rebalances.
@@ -72,6 +74,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        consumer._isolation_level = ISOLATION_LEVEL
         return consumer
 
 
@@ -182,7 +185,7 @@ class BatchConsumer(driver.Consumer):
         if fetched:
             await self._hand_over(fetched)
         else:
-            await asyncio.sleep(0)
+            self._pass_over(epoch, await self._thread.call_thread(self._positions_in_thread))
 
     async def _seek_to_committed(self) -> Offsets | None:
         """Position every partition at its committed offset, or its beginning. None while the group rebalances."""
@@ -206,6 +209,32 @@ class BatchConsumer(driver.Consumer):
                 await consumer.seek_to_beginning(partition)
             sought[partition] = offset or None
         return sought
+
+    async def _positions_in_thread(self) -> dict[TopicPartition, int]:
+        """From where each partition is read next, as far as that is known soon."""
+        consumer: AIOKafkaConsumer = self._thread._ensure_consumer()
+        positions: dict[TopicPartition, int] = {}
+        with suppress(TimeoutError, IllegalStateError):  # the broker does not say, or the group rebalances: next time
+            async with asyncio.timeout(FETCH_TIMEOUT_S):
+                for partition in consumer.assignment():
+                    positions[partition] = await consumer.position(partition)
+        return positions
+
+    def _pass_over(self, epoch: int, positions: Mapping[TopicPartition, int]) -> None:
+        """Move the marks over offsets that hold no sale: a transaction's end, and all of one that was given up.
+
+        Nothing was fetched before `positions` were asked for, so that what was read is all handed over. Where it is delivered
+        too, the mark may follow; without this the last offset of a partition might wait for ever, and look like a stall.
+        """
+        if epoch != self._epoch:
+            return
+        for partition, position in positions.items():
+            tp = ensure_TP(partition)
+            if tp not in self._delivered:
+                continue  # assigned in the consumer's thread already, which ends the epoch in a moment
+            mark = self._delivered[tp]
+            if self._position[tp] == mark and position > (mark or 0):
+                self._position[tp] = self._delivered[tp] = position
 
     async def _hand_over(self, fetched: Mapping[Any, list[ConsumerRecord[Any, Any]]]) -> None:
         records: dict[TP, list[ConsumerRecord[Any, Any]]] = {}

@@ -31,7 +31,7 @@ from services.premium_calculator.metrics import BATCH_SECONDS, LAG_RECORDS, STAL
 from services.premium_calculator.redriven_origin import origin_of
 from services.premium_calculator.registry_feed import RegistryFeed
 from services.runtime.batch_consumer import Progress
-from services.runtime.kafka import bootstrap_servers, publish
+from services.runtime.kafka import ISOLATION_LEVEL, bootstrap_servers, publish
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,9 @@ class Worker:
         The ends of the partitions are asked of the broker by a client of its own: a fetcher that stalls would not see
         them grow either.
         """
-        observer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers(), group_id=None, enable_auto_commit=False)
+        observer = AIOKafkaConsumer(
+            bootstrap_servers=bootstrap_servers(), group_id=None, enable_auto_commit=False, isolation_level=ISOLATION_LEVEL
+        )
         await observer.start()
         try:
             while True:

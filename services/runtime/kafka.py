@@ -34,6 +34,9 @@ FETCH_WAIT_MS: Final = 100
 # Messages that are made or appended before other tasks get their turn, which is after a millisecond. Three thousand in one go
 # were seen to keep posting from its next statement while PostgreSQL was idle: a tenth of posting's time.
 IN_ONE_GO_MAX: Final = 100
+# A refiner's software may write within a transaction; what it gives up was never sent. While one is open, the partition's later
+# records wait, at most as long as the broker lets a transaction last (`transaction.max.timeout.ms`).
+ISOLATION_LEVEL: Final = "read_committed"
 REQUEST_TIMEOUT_MS: Final = 30_000  # a broker restart on the local stack takes 2 s.
 assert HEARTBEAT_INTERVAL_MS * 3 <= SESSION_TIMEOUT_MS, "three heartbeats fit in a session"
 

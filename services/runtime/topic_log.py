@@ -18,7 +18,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from schemas.dead_letter import Origin
 from schemas.topics import MESSAGE_BYTES_MAX
-from services.runtime.kafka import FETCH_WAIT_MS, REQUEST_TIMEOUT_MS, bootstrap_servers
+from services.runtime.kafka import FETCH_WAIT_MS, ISOLATION_LEVEL, REQUEST_TIMEOUT_MS, bootstrap_servers
 
 RECORDS_MAX: Final = 2_000  # taken at once; at 2 KB a record 4 MB in memory.
 POLL_MS: Final = 200  # how soon the end is noticed where the last record is a control record.
@@ -116,6 +116,7 @@ async def open_log(*topics: str, servers: str | None = None) -> AsyncIterator[To
         request_timeout_ms=REQUEST_TIMEOUT_MS,
         max_partition_fetch_bytes=MESSAGE_BYTES_MAX,
         fetch_max_wait_ms=FETCH_WAIT_MS,
+        isolation_level=ISOLATION_LEVEL,
     )
     try:
         try:

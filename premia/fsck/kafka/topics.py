@@ -5,18 +5,21 @@ Method: a consumer without group. Written anew: a checker reads with code of its
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError
 
 RECORDS_AT_ONCE: Final = 2_000  # at 2 KB a record 4 MB in memory
 FETCH_BYTES_MAX: Final = 8 * 1024 * 1024  # more than the largest message; for each partition
 POLL_MS: Final = 200
 REQUEST_TIMEOUT_MS: Final = 10_000
+COORDINATOR_WAIT_S: Final = 10.0  # whoever asks a new cluster first makes it create the topic of offsets: measured 1 s
+COORDINATOR_POLL_S: Final = 0.1
 
 Ends = dict[TopicPartition, int]
 
@@ -34,6 +37,7 @@ async def _consumer(servers: str, *topics: str) -> AsyncIterator[AIOKafkaConsume
         enable_auto_commit=False,
         request_timeout_ms=REQUEST_TIMEOUT_MS,
         max_partition_fetch_bytes=FETCH_BYTES_MAX,
+        isolation_level="read_committed",  # what a writer gave up was never sent
     )
     try:
         try:
@@ -51,8 +55,8 @@ async def _admin(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
     try:
         await admin.start()
         yield admin
-    except KafkaError as error:
-        raise KafkaUnusableError(f"Kafka at {servers} does not answer: {error}") from error
+    except (KafkaError, TimeoutError) as error:
+        raise KafkaUnusableError(f"Kafka at {servers} does not answer: {error or 'no coordinator in time'}") from error
     finally:
         await admin.close()
 
@@ -69,8 +73,14 @@ async def ends_of(servers: str, *topics: str) -> Ends:
 
 async def committed_by(servers: str, group: str) -> Ends:
     """The next offsets that a consumer group has committed. Raises KafkaUnusableError."""
-    async with _admin(servers) as admin:
-        return {partition: found.offset for partition, found in (await admin.list_consumer_group_offsets(group)).items()}
+    async with _admin(servers) as admin, asyncio.timeout(COORDINATOR_WAIT_S):
+        while True:
+            try:
+                found = await admin.list_consumer_group_offsets(group)
+            except GroupCoordinatorNotAvailableError:
+                await asyncio.sleep(COORDINATOR_POLL_S)
+            else:
+                return {partition: offset.offset for partition, offset in found.items()}
 
 
 async def records_until(servers: str, ends: Mapping[TopicPartition, int]) -> AsyncIterator[list[ConsumerRecord[Any, Any]]]:

@@ -9,6 +9,7 @@ import signal
 from typing import Any, Final
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from premia.local.stack import LocalStack
 from schemas.message import Message
@@ -78,6 +79,34 @@ async def has_switched(worker: WorkerProcess) -> bool:
 
 async def all_answered(brokers: str) -> bool:
     return not await unanswered(brokers)
+
+
+async def test_a_sale_of_an_aborted_transaction_was_never_sent_and_leaves_no_lag(kafka: str) -> None:
+    await create_topics(kafka)
+    await apply_registry(kafka)
+    with WorkerProcess(kafka) as worker:
+        await worker.until_ready()
+        producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id="erp")
+        await producer.start()
+        try:
+            kept, given_up = sale_message(lot_id="KEPT"), sale_message(lot_id="GIVEN-UP")
+            async with producer.transaction():
+                await producer.send_and_wait(SALES, kept.value, key=kept.key, headers=list(kept.headers))
+            await producer.begin_transaction()
+            await producer.send_and_wait(SALES, given_up.value, key=given_up.key, headers=list(given_up.headers))
+            await producer.abort_transaction()
+        finally:
+            await producer.stop()
+        # What ends a transaction takes an offset too, and is the last that the partition has.
+        await worker.until_drained()
+        await until(lambda: has_no_lag(worker), what="nothing is left to be answered")
+    (entitlement,) = await read(kafka, ENTITLEMENTS)
+    assert entitlement.key == b"REF/KEPT"
+    assert await read(kafka, SALES_DEAD) == []
+
+
+async def has_no_lag(worker: WorkerProcess) -> bool:
+    return await asyncio.to_thread(worker.metric, "premia_calculator_lag_records") == 0
 
 
 async def test_a_worker_stops_in_time_while_its_broker_is_halted(servers: LocalStack, kafka: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 from faust.app.base import App
 from faust.transport.conductor import Conductor
 from faust.transport.consumer import Consumer, ConsumerThread, ensure_TP
@@ -74,6 +74,7 @@ def test_private_api_has_the_signature_that_the_transport_leans_on(function: Cal
 def test_what_the_transport_overrides_exists_in_faust() -> None:
     overridden = [name for name in vars(BatchConsumer) if name.startswith("_") and not name.startswith("__")]
     own = {"_drain_one_batch", "_seek_to_committed", "_seek_in_thread", "_hand_over", "_unread", "_put"}
+    own |= {"_positions_in_thread", "_pass_over"}
     assert {name for name in overridden if not hasattr(driver.Consumer, name)} == own
     assert issubclass(ConsumerThread, QueueServiceThread)
 
@@ -84,6 +85,8 @@ async def test_fetches_wait_as_long_as_we_say_and_not_as_long_as_faust_does(cons
     ours = thread._create_worker_consumer(transport)
     assert stock._fetch_max_wait_ms == 1_500, "else Faust can be told in another way"
     assert ours._fetch_max_wait_ms == FETCH_WAIT_MS
+    assert stock._isolation_level == "read_uncommitted", "else Faust can be told in another way"
+    assert ours._isolation_level == "read_committed"
     await stock.stop()
     await ours.stop()
 
@@ -131,6 +134,21 @@ async def test_offsets_that_hold_no_record_are_passed_over(consumer: BatchConsum
     consumer.delivered(batch(consumer, 10, 10, 14))
     consumer.delivered(batch(consumer, 15, 17))
     assert marks(consumer)[TP0] == 18
+
+
+async def test_a_mark_follows_over_the_end_of_a_transaction_once_all_before_it_is_delivered(consumer: BatchConsumer) -> None:
+    read_up_to = {TopicPartition(*TP0): 13, TopicPartition(*TP1): 0}
+    consumer._position[TP0] = 12
+    consumer._pass_over(consumer._epoch, read_up_to)
+    assert marks(consumer) == {TP0: 10, TP1: None}, "offsets 10 and 11 are handed over and not delivered"
+    consumer.delivered(batch(consumer, 10, 10, 11))
+    consumer._pass_over(consumer._epoch - 1, read_up_to)
+    assert marks(consumer)[TP0] == 12, "asked before the partitions were assigned anew"
+    consumer._pass_over(consumer._epoch, read_up_to)
+    assert marks(consumer) == {TP0: 13, TP1: None}
+    consumer.delivered(batch(consumer, 13, 13))
+    consumer._pass_over(consumer._epoch, {TopicPartition(*TP0): 9, TopicPartition(TP0.topic, 7): 5})
+    assert marks(consumer)[TP0] == 14, "a mark never moves back"
 
 
 async def test_a_batch_that_does_not_begin_where_the_last_one_ended_is_a_gap(consumer: BatchConsumer) -> None:
