@@ -213,7 +213,7 @@ def test_ten_megabytes_are_refused_by_name_and_nothing_is_published(stack: Local
     before = asyncio.run(count(servers(stack), SALES))
     published = run_command(stack, "publish", file)
     assert published.returncode == 4
-    assert f"{file}: is a message of {file.stat().st_size:,} bytes" in published.stderr
+    assert f"{file}, value: SCHEMA_INVALID, is a message of {file.stat().st_size:,} bytes" in published.stderr
     assert "published 0 events" in published.stdout
     with pytest.raises(MessageSizeTooLargeError):  # who does not use our command is told by the broker
         asyncio.run(send_past_all_limits_of_the_client(servers(stack), file.read_bytes()))
