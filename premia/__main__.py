@@ -7,13 +7,17 @@ Method: `COMMANDS` names the module and the attribute of each subcommand; a modu
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import os
+import sys
 from typing import Final
 
 import click
 
 from premia.local.errors import EXIT_INTERRUPTED
+
+EXIT_FULL: Final = 3  # as what cannot be reached
 
 # name -> (module, attribute, one line of help). The help stands here so that `premia --help` imports nothing else.
 COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
@@ -76,7 +80,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, COMMANDS[name][2]) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> object:
-        """As click does, without colours where NO_COLOR is set; Ctrl-C ends the command with a line and its own exit code."""
+        """As click does, without colours where NO_COLOR is set; Ctrl-C and a full disk end it with a line and an exit code."""
         if os.environ.get("NO_COLOR"):  # no-color.org: whatever its value, unless it is empty
             ctx.color = False
         try:
@@ -84,6 +88,13 @@ class LazyGroup(click.Group):
         except KeyboardInterrupt:
             click.echo("Interrupted.", err=True)
             raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
+        except OSError as error:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+                raise
+            if error.filename is None:  # what is left to be written would be tried again at the end, and fail there
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            click.echo(f"{error.filename or 'standard output'}: {error.strerror}: it was not written to the end", err=True)
+            raise click.exceptions.Exit(EXIT_FULL) from error
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with 'did you mean' added."""

@@ -1,6 +1,10 @@
-"""What every command does: Ctrl-C ends it with an exit code of its own, and NO_COLOR keeps its output plain."""
+"""What every command does: Ctrl-C and a full disk end it with exit codes of their own, and NO_COLOR keeps its output plain."""
 
 from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -33,3 +37,17 @@ def test_ctrl_c_is_told_in_a_line_with_exit_code_130(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(COMMANDS, "never-ends", (__name__, "never_ends", ""))
     done = CliRunner().invoke(main, ["never-ends"])
     assert (done.exit_code, done.stderr) == (130, "Interrupted.\n")
+
+
+def test_a_full_disk_is_told_in_a_line_with_exit_code_3() -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "premia", "schemes", "show", "sbg"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert done.stderr.splitlines()[-1] == "standard output: No space left on device: it was not written to the end"
+    assert "Traceback" not in done.stderr
