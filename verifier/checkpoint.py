@@ -78,7 +78,7 @@ def open_checkpoint(content: bytes, keys: TrustedKeys, place: str) -> Checkpoint
     head = read_tree_head(note, place)
     signed = verified_signatures(note, keys.log, place)
     if not signed:
-        names = ", ".join(shown(signature.name) for signature in note.signatures)
+        names = ", ".join(f"{shown(signature.name)}+{signature.key_hash.hex()}" for signature in note.signatures)
         message = f"none of the keys that were given signed it; it is signed in the name of {names}"
         raise Deviation(DeviationCode.KEY_UNKNOWN, place, message)
     if all(head.origin != by.key.name for by in signed):

@@ -132,6 +132,7 @@ def test_a_file_of_keys_may_hold_the_old_one_and_the_new_one(folder: Path) -> No
     (folder / "key").write_text(f"{new.verifier_key()}\n", encoding="utf-8")
     code, out, _ = run(folder, "checkpoint", "log/checkpoint")
     assert (code, out.partition(" at ")[0]) == (1, "DEVIATION KEY_UNKNOWN")
+    assert f"in the name of {LOG.name}+{LOG.hash.hex()}" in out, "two keys of one name are told apart"
     (folder / "key").write_text("\n", encoding="utf-8")
     assert run(folder, "checkpoint", "log/checkpoint") == (2, "", "key: holds no verifier key\n")
 
