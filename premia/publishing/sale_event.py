@@ -118,10 +118,10 @@ def signed(event: SaleEvent, signer: Signer) -> SaleEvent | Fault:
     """The event with a signature over its sale, if it has one that can be signed."""
     try:
         canonical_sale = canonical_json(orjson.loads(event.value))
-    except orjson.JSONDecodeError:
-        return Fault(event.place, "is not JSON, and cannot be signed")
-    except NotCanonicalError as error:
-        return Fault(event.place, f"cannot be signed, since it has no canonical form (RFC 8785): {error}")
+    except (orjson.JSONDecodeError, NotCanonicalError):  # numbers with a fraction, say
+        found = parse_sale(event.value)
+        assert isinstance(found, FieldFault), "what the contract takes has a canonical form"
+        return event.fault(found.field, f"{found.message}; so it cannot be signed either", code=_NO_SALE)
     return replace(event, extensions={**event.extensions, SIGNATURE_EXTENSION: signer.sign(canonical_sale)})
 
 

@@ -18,6 +18,7 @@ from schemas.note_signing import NoteKind, read_note_key
 from schemas.registry import Organization
 from services.ledger.adapters.log_keys import keys_of
 from services.runtime.key_file import KeyFileError
+from tests.unit.premium_calculator.programme import encoded, sale
 
 
 def keys_new(file: Path, key_id: str = "ref-2025") -> Result:
@@ -70,6 +71,16 @@ def test_a_file_that_others_may_read_or_that_is_another_kind_of_key_is_not_used(
         wrong.write_bytes(content)
         with pytest.raises(KeyFileError, match=reason):
             read_key(wrong)
+
+
+def test_a_sale_that_cannot_be_signed_is_told_by_its_field_as_without_a_key(tmp_path: Path) -> None:
+    keys_new(tmp_path / "ref.pem")
+    sales = tmp_path / "sales.jsonl"
+    sales.write_bytes(encoded(sale(melt_weight={"value": 2450.6, "unit": "GRM"})) + b"\n" + encoded(sale()) + b"\n")
+    signed = ("--key", str(tmp_path / "ref.pem"), "--key-id", "ref")
+    plain, told = (CliRunner().invoke(main, ["publish", "--check", *key, str(sales)]).stdout for key in ((), signed))
+    assert plain.startswith(f"{sales}:1, melt_weight.value = 2450.6: SCHEMA_INVALID, must be a text in quotes")
+    assert told == f"{plain.rstrip()}; so it cannot be signed either\n"
 
 
 def test_a_witness_keeps_its_private_key_and_hands_out_the_printed_one(tmp_path: Path) -> None:
