@@ -88,6 +88,14 @@ ON_A_TABLE = (
     "ALTER TABLE ledger.{table} SET UNLOGGED",
     "ALTER TABLE ledger.{table} OWNER TO CURRENT_USER",
     "DROP TABLE ledger.{table} CASCADE",
+    "ALTER TABLE ledger.{table} DROP CONSTRAINT {table}_pkey",
+    "ALTER TABLE ledger.{table} ADD CONSTRAINT never CHECK (false) NOT VALID",
+    "ALTER TABLE ledger.{table} REPLICA IDENTITY FULL",
+    "ALTER TABLE ledger.{table} FORCE ROW LEVEL SECURITY",
+    "CREATE TEMP VIEW mine AS SELECT * FROM ledger.{table}; CREATE RULE lent AS ON DELETE TO mine DO INSTEAD DELETE FROM"
+    " ledger.{table}; DELETE FROM mine",
+    "CREATE FUNCTION pg_temp.refuse_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';"
+    " SET search_path = pg_temp; DELETE FROM ledger.{table}",
     "CREATE INDEX ON ledger.{table} ({column})",
     "CLUSTER ledger.{table} USING {table}_pkey",
     "GRANT ALL ON ledger.{table} TO CURRENT_USER WITH GRANT OPTION; DELETE FROM ledger.{table}",
@@ -120,6 +128,11 @@ FROM_THE_SIDE = (
     "CREATE TABLE ledger.mine (a int)",
     "CREATE TABLE public.mine (a int)",
     "CREATE VIEW ledger.mine AS SELECT * FROM ledger.journal",
+    "CREATE TABLE ledger.journal_2025 (LIKE ledger.journal)",
+    "CREATE DOMAIN ledger.mine AS text",
+    "CREATE OPERATOR public.= (LEFTARG = bytea, RIGHTARG = bytea, FUNCTION = byteaeq)",
+    "ALTER DATABASE {database} SET session_replication_role = replica",
+    "LOAD 'auto_explain'",
     "CREATE FUNCTION ledger.mine() RETURNS void LANGUAGE sql SECURITY DEFINER AS 'DELETE FROM ledger.journal'",
     "CREATE FUNCTION public.format(text) RETURNS text LANGUAGE sql AS 'SELECT null'",
     "CREATE EVENT TRIGGER mine ON ddl_command_end EXECUTE FUNCTION ledger.refuse_change()",
@@ -213,8 +226,9 @@ async def test_nobody_of_the_service_can_become_more_than_it_is(
     await filled(ledger)
     before = await contents(ledger)
     superuser = await login.fetchval("SELECT quote_ident(rolname) FROM pg_roles WHERE rolsuper LIMIT 1")
+    database = await login.fetchval("SELECT quote_ident(current_database())")
     for attempt in FROM_THE_SIDE:
-        await refused(login, attempt.format(superuser=superuser))
+        await refused(login, attempt.format(superuser=superuser, database=database))
     assert await contents(ledger) == before
 
 
