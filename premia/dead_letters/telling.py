@@ -20,6 +20,7 @@ from premia.dead_letters.letters import Letter, headers_of, read_dead_letters, w
 from premia.dead_letters.wanted import Filter, State
 from premia.local.talk import say
 from premia.printable import printable
+from premia.service_session import of
 from schemas.cloudevents import HeaderFault, from_headers, time_text
 from schemas.dead_letter import PREFIX
 
@@ -29,14 +30,18 @@ SHOWN_BYTES_MAX: Final = 4_096  # of a value that is no JSON: enough to recognis
 
 async def tell_letters(servers: str, wanted: Filter, *, as_json: bool) -> None:
     """Print the letters that are wanted, oldest first."""
-    found = [letter for letter in await read_dead_letters(servers) if wanted.takes(letter)]
+    letters = await read_dead_letters(servers)
+    found = [letter for letter in letters if wanted.takes(letter)]
     for letter in found:
         if as_json:
             click.echo(orjson.dumps(letter_as_json(letter)))
         else:
             click.echo(line(letter))
             click.echo(f"    {letter.size_bytes:,} bytes from {printable(letter.origin)} · {_state_in_words(letter)}")
-    say(f"{len(found)} events in dead letters{_by_code(found)}")
+    if letters and not found:  # a slip in a code or an id must not read like "nothing was refused"
+        say(f"none of {of(len(letters), 'event')} in dead letters is meant{_by_code(letters)}")
+        return
+    say(f"{of(len(found), 'event')} in dead letters{_by_code(found)}")
     waiting = sum(letter.redrivable for letter in found)
     if waiting:
         say(f"{waiting} not settled: look at one with `premia dlq show ORIGIN`, try again with `premia dlq redrive`")

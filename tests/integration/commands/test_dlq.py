@@ -48,6 +48,11 @@ async def test_a_redrive_after_a_registry_fix_is_accepted_and_one_before_it_come
     ] * 3
     assert await listed(brokers, "--refiner", "REF-2") == await listed(brokers, "--until", "2020-01-01") == []
 
+    slip = await premia(brokers, "dlq", "list", "--code", "UNKNOWN_ORGANISATION")
+    assert (slip.exit_code, slip.stdout) == (0, "")
+    assert "none of 4 events in dead letters is meant: " in slip.stderr
+    assert "UNKNOWN_ORGANIZATION 3" in slip.stderr
+
     dry = await premia(brokers, "dlq", "redrive", "--code", "UNKNOWN_ORGANIZATION", "--dry-run")
     assert (dry.exit_code, len(dry.lines)) == (0, 3)
     assert len(await read(brokers, SALES)) == 4
