@@ -42,11 +42,14 @@ class _Language(click.ParamType):
     name = "es|en|fr"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        # Also as BCP 47 writes it (es-BO), and as help shows it (ES).
+        language, _, country = str(value).replace("-", "_").partition("_")
+        asked = f"{language.lower()}_{country.upper()}" if country else language.lower()
         try:
-            LocaleFigures(LOCALE_BY_LANGUAGE.get(str(value), str(value)))
+            LocaleFigures(LOCALE_BY_LANGUAGE.get(asked, asked))
         except LanguageUnknownError as error:
             self.fail(str(error), param, ctx)
-        return str(value)
+        return asked
 
 
 @click.command()

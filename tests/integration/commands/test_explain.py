@@ -60,6 +60,8 @@ async def test_the_stored_calculation_is_told_with_the_sources_of_its_own_regist
     assert "promedio del ensaye del vendedor (873.5) y del comprador (873.1)" in told.stdout
     assert "2,140.109 \u00d7 0.70 = 1,498.08" in told.stdout, "the terms of its time, not those of now"
     assert "https://example.org/terms (supuesto sin confirmar)" in told.stdout
+    for spelt in ("ES", "es-pe", "es_PE"):
+        assert (await premia(premia_environment, "explain", "REF/LOT-1", "--lang", spelt)).stdout == told.stdout
     first = await premia(premia_environment, "explain", "LOT-1", "--lang", "fr", "--revision", "1")
     assert "Titre provisoire" in first.stdout
     answer = json.loads((await premia(premia_environment, "explain", "LOT-1", "--json")).stdout)
