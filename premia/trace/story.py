@@ -19,6 +19,7 @@ from uuid import UUID
 import orjson
 
 from premia.amounts import grouped, plain, unit_name
+from premia.service_session import money
 from premia.trace.event import TraceEvent, in_order
 from premia.trace.orders import order_events
 from premia.trace.subject import IssuedStatement, Lot, Payout, Traced
@@ -171,7 +172,7 @@ def _sale(row: Record) -> list[TraceEvent]:
         },
     )
     totals = ", ".join(
-        f"{premium['scheme_id']} {premium['scheme_version']} {premium['currency']} {premium['total']}"
+        f"{premium['scheme_id']} {premium['scheme_version']} {money(premium['total'], premium['currency'])}"
         for premium in entitlement["premiums"]
     )
     registry = entitlement["registry_version"][:REGISTRY_CHARS_SHOWN]

@@ -120,6 +120,7 @@ async def test_what_waits_and_what_nobody_knows(books: At) -> None:
     assert waited["details"]["outcome"] == "held"
     assert waited["details"]["code"].startswith("HOLD_ACCOUNT")
     assert next(event for event in story if event["what"] == "posting")["text"].endswith("; an open item")
+    assert "USD 1,498.08;" in next(event for event in story if event["what"] == "entitlement")["text"], "as postings are told"
 
     await programme.premium("1.00", lot_id="0001-2025-03")
     assert (await trace(environment, "0001-2025-03")).exit_code == 0
