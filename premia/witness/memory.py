@@ -18,7 +18,7 @@ from typing import Final
 
 from premia.witness.add_checkpoint import Suspicion
 from verifier.checkpoint import Checkpoint, TrustedKeys, open_checkpoint
-from verifier.deviation import Deviation
+from verifier.deviation import Deviation, DeviationCode
 from verifier.note import VerifierKey
 
 FILE_MODE: Final = 0o644  # what it holds is public
@@ -110,6 +110,8 @@ def _read(state: Path, log_keys: Sequence[VerifierKey], own_key: VerifierKey) ->
         return open_checkpoint(content, TrustedKeys(tuple(log_keys), (own_key,), 1), str(state))
     except Deviation as deviation:
         why = f"{deviation.code}: {deviation.message}"
+        other_key = "; if the log has another key now, name the old one too (--log)"
+        hint = other_key if deviation.code is DeviationCode.KEY_UNKNOWN else ""
         raise WitnessStateError(
-            f"{state}: is not what this witness signed for this log ({why}); restore it, never delete it"
+            f"{state}: is not what this witness signed for this log ({why}); restore it, never delete it{hint}"
         ) from deviation

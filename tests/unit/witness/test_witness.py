@@ -196,6 +196,13 @@ def test_a_state_that_is_not_ours_stops_the_witness(tmp_path: Path, damage: Call
         memory(tmp_path)
 
 
+def test_a_state_from_before_the_log_changed_its_key_asks_for_the_old_key(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text(checkpoint(LEAVES[:5], LOG, OWN), encoding="utf-8")
+    new = new_note_key(LOG.name, NoteKind.LOG)
+    with pytest.raises(WitnessStateError, match="name the old one too"):
+        Memory(tmp_path / "state", (public(new),), public(OWN))
+
+
 def test_two_witnesses_never_use_one_state(tmp_path: Path) -> None:
     first = memory(tmp_path)
     with pytest.raises(WitnessStateError, match="another witness uses this state"):
