@@ -68,9 +68,14 @@ def up(data_dir: Path, *, foreground: bool, new_ports: bool, infrastructure: boo
                 stack.start_infrastructure(new_ports=new_ports)
             else:
                 bring_up(stack, new_ports=new_ports)
-            _print_places(stack)
-            for name, trouble in ({} if infrastructure else troubles(stack)).items():
-                click.echo(f"{PROGRAMS[name].title} is up and waits: {trouble}", err=True)
+            _print_servers(stack)
+            if infrastructure:
+                premia = premia_command(stack.data_dir)
+                click.echo(f"Next: {premia} restore FOLDER, {premia} fsck, {premia} up. Stop: {premia} down", err=True)
+            else:
+                _print_services(stack)
+                for name, trouble in troubles(stack).items():
+                    click.echo(f"{PROGRAMS[name].title} is up and waits: {trouble}", err=True)
             if foreground:
                 from premia.local.watch import watch  # noqa: PLC0415  # after check_installation
 
@@ -213,15 +218,19 @@ def signals_as_interrupts() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _print_places(stack: LocalStack) -> None:
+def _print_servers(stack: LocalStack) -> None:
     environment = stack.environment()
+    click.echo(f"Data, logs   {stack.data_dir}")
     click.echo(f"Kafka        {environment['KAFKA_BOOTSTRAP_SERVERS']}")
     click.echo(f"PostgreSQL   {environment['DATABASE_URL'].rpartition('@')[2]} (logins in {stack.data_dir / 'env'})")
     click.echo(f"Mock bank    {environment['PREMIA_BANK_URL']}")
+
+
+def _print_services(stack: LocalStack) -> None:
+    environment = stack.environment()
     for name, variable in (("Calculator", "CALCULATOR"), ("Ledger", "LEDGER"), ("Payout", "PAYOUT")):
         click.echo(f"{name:<12} http://{environment[f'PREMIA_{variable}_HTTP']}/metrics")
     click.echo(f"Public log   {environment['PREMIA_LEDGER_URL']}/checkpoint (key in {stack.data_dir / LOG_VERIFIER_FILE})")
-    click.echo(f"Data, logs   {stack.data_dir}")
     premia = premia_command(stack.data_dir)
     click.echo(
         f"Next: {premia} registry apply FILE --schemes DIR, {premia} publish FILE, {premia} status. Stop: {premia} down",

@@ -60,6 +60,9 @@ def test_up_status_logs_down_and_up_again(premia: Premia, folder: Path) -> None:
 def test_infrastructure_alone_leaves_the_database_empty_for_a_backup(premia: Premia) -> None:
     started = premia("up", "--infrastructure")
     assert started.returncode == 0, started.stderr
+    assert "Kafka " in started.stdout
+    assert "Ledger" not in started.stdout, "it does not run"
+    assert f"Next: {PREMIA} restore FOLDER" in started.stderr
     programs = {program["name"]: program["ready"] for program in json.loads(premia("status", "--json").stdout)["programs"]}
     assert {name for name, ready in programs.items() if ready} == {"kafka", "postgres", "bank"}
     migrated = premia("migrate")
