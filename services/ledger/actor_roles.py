@@ -22,6 +22,12 @@ class ActorRoles:
         """Take a newer registry."""
         self._snapshot = snapshot
 
+    @property
+    def programme_id(self) -> str | None:
+        """The programme whose actors they are, or None before the first registry."""
+        programme = None if self._snapshot is None else self._snapshot.programme
+        return None if programme is None else programme.id
+
     def refusal(self, actor: str, role: ActorRole) -> Refused | None:
         """None if the actor has the role."""
         programme = None if self._snapshot is None else self._snapshot.programme

@@ -2,8 +2,8 @@
 
 Goal: a proposal that could not be posted is refused while its author still looks at it.
 Method: it is decided on as it will be when it is approved. The same proposal again is the same one.
-Refuses: ROLE_MISSING, REGISTRY_MISSING, CONFLICTING_PAYLOAD (the id was used for something else), and every code that the
-ledger would refuse to post it with.
+Refuses: ROLE_MISSING, REGISTRY_MISSING, UNKNOWN_ACCOUNT for a programme that is not the registry's, CONFLICTING_PAYLOAD (the id
+was used for something else), and every code that the ledger would refuse to post it with.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from schemas.canonical_json import canonical_json
 from schemas.ledger_correction import Correction, CorrectionProposal
-from schemas.ledger_words import OutcomeCode
+from schemas.ledger_words import OutcomeCode, OwnerKind
 from services.ledger.actor_roles import ActorRoles
 from services.ledger.adapters.correction_command import command_of
 from services.ledger.errors import Refused
@@ -44,14 +44,16 @@ async def propose_correction(
     refused = roles.refusal(actor, "prepare")
     if refused is not None:
         return refused
+    subject = proposal.subject
+    if subject.kind is OwnerKind.PROGRAMME and subject.id != roles.programme_id:
+        return Refused(OutcomeCode.UNKNOWN_ACCOUNT, f"the programme is {roles.programme_id}, not {subject.id}")
     known = await read_correction(conn, proposal.correction_id)
     if known is None:
         preview = await preview_command(conn, command_of(proposal, proposed_by=actor, approved_by=""))
         if preview.code is not OutcomeCode.POSTED:
             return Refused(preview.code, preview.message or "")
         content = canonical_json(proposal.model_dump(mode="json"))
-        subject = (proposal.subject.kind.value, proposal.subject.id)
-        row = (proposal.correction_id, proposal.kind, *subject, content, actor, now)
+        row = (proposal.correction_id, proposal.kind, subject.kind.value, subject.id, content, actor, now)
         created = await conn.fetchval(INSERT, *row) is not None
         known = await read_correction(conn, proposal.correction_id)
         assert known is not None, "it was inserted now or by somebody else, and is never deleted"

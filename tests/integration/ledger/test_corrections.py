@@ -245,6 +245,7 @@ async def test_what_can_no_longer_be_posted_when_it_is_approved_stays_open(ledge
         (PAYER, {"purpose": "payable", "scheme_id": "sbg", "payer_id": "PAY-1"}, (422, "UNKNOWN_ACCOUNT")),
         (ORG, {"purpose": "in_transit"}, (422, "UNKNOWN_ACCOUNT")),
         (PROGRAMME, {"purpose": "suspense"}, (422, "SAME_ACCOUNT")),
+        ({"kind": "programme", "id": "sampel"}, {"purpose": "charges"}, (422, "UNKNOWN_ACCOUNT")),
         (PAYER, {"unit": "AU-MG"}, (422, "CURRENCY_MISMATCH")),
         (PAYER, {"unit": "ZZZ"}, (422, "AMOUNT_INVALID")),
         (PAYER, {"amount": "0.00"}, (422, "AMOUNT_INVALID")),
