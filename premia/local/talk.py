@@ -107,7 +107,8 @@ class _LateBar:
                 _BOARD.draw(self._task, self._done)
             elif now - self._said > PROGRESS_LINE_S:
                 self._said = now
-                say(self._title if self._total is None else f"{self._title}: {self._done:,} of {self._total:,}")
+                so_far = f"{now - self._started:.0f} s" if self._total is None else f"{self._done:,} of {self._total:,}"
+                say(f"{self._title}: {so_far}")
 
     def close(self) -> None:
         with self._lock:

@@ -35,9 +35,10 @@ def test_without_a_terminal_a_long_step_says_how_far_it_is(
 ) -> None:
     monkeypatch.setattr(talk, "PROGRESS_AFTER_S", -1.0)
     monkeypatch.setattr(talk, "PROGRESS_LINE_S", -1.0)
-    with talk.progress("A step", 2_000) as advance:
+    with talk.progress("A step", 2_000) as advance, talk.progress("Another") as tick:
         advance(1_500)
-    assert capsys.readouterr() == ("", "A step: 1,500 of 2,000\n")
+        tick(0)
+    assert capsys.readouterr() == ("", "A step: 1,500 of 2,000\nAnother: 0 s\n")
 
 
 def test_a_quick_step_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
