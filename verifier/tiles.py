@@ -99,7 +99,7 @@ class Server:
                 self._connection.close()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
-            raise UnreachableError(f"{self._url}/{path}: {error or type(error).__name__}") from error
+            raise UnreachableError(f"{self._url}/{path}: {str(error) or type(error).__name__}") from error
         if answer.status in _MISSING:
             return None
         if answer.status != _FOUND:

@@ -56,7 +56,7 @@ async def _admin(servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.start()
         yield admin
     except (KafkaError, TimeoutError) as error:
-        raise KafkaUnusableError(f"Kafka at {servers} does not answer: {error or 'no coordinator in time'}") from error
+        raise KafkaUnusableError(f"Kafka at {servers} does not answer: {str(error) or 'no coordinator in time'}") from error
     finally:
         await admin.close()
 

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from premia.fsck.deviation import Checked, Deviation
+from premia.fsck.kafka import topics
 from premia.fsck.kafka.entitlements import check_published
 from premia.fsck.kafka.sales import CALCULATOR, check_sales, read_marks
 from premia.fsck.kafka.topics import KafkaUnusableError
@@ -209,3 +210,9 @@ async def test_what_is_on_its_way_is_counted_and_not_taken_for_lost(ledger: Ledg
 async def test_a_broker_without_the_topics_is_named(kafka: str) -> None:
     with pytest.raises(KafkaUnusableError, match=r"gold\.sales\.v1"):
         await read_marks(kafka)
+
+
+async def test_a_group_whose_coordinator_does_not_come_is_told_in_words(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(topics, "COORDINATOR_WAIT_S", 0.0)
+    with pytest.raises(KafkaUnusableError, match="no coordinator in time"):
+        await topics.committed_by(kafka, "nobody")

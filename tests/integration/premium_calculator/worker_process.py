@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from premia.fsck.kafka.sales import CALCULATOR as GROUP
 from premia.fsck.kafka.topics import committed_by, ends_of
 from schemas.topics import SALES
 
@@ -25,7 +26,6 @@ POLL_S: Final = 0.05
 DRAINED_POLL_S: Final = 0.25  # each look connects to the broker anew
 ROOT: Final = Path(__file__).resolve().parents[3]
 CALCULATOR: Final = "services.premium_calculator"
-GROUP: Final = "premium_calculator"
 CONTROL: Final = "tests.integration.premium_calculator.commit_before_delivery"
 
 
