@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from premia.fsck.constraints import check_constraints
 from premia.fsck.deviation import Checked, Deviation
 from premia.fsck.guards import check_guards
 from premia.fsck.kafka.entitlements import check_published
@@ -35,6 +36,7 @@ def checks_of(log: SealedLog, documents: Path | None, marks: Marks | None = None
     """The checks, with what lies outside of the database: the published log, and if they are there documents and Kafka."""
     checks: tuple[Check, ...] = (
         Check("guards of the tables that only grow", check_guards),
+        Check("constraints", check_constraints),
         Check("journal, accounts and balances", lambda conn, checked: check_journal(conn, checked, log)),
         Check("sums of days", check_days),
         Check("lots, replayed from their entitlements", check_lots),

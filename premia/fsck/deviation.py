@@ -19,6 +19,7 @@ class DeviationCode(StrEnum):
     """What can be wrong. MEANINGS says it in words."""
 
     GUARD_MISSING = "GUARD_MISSING"
+    CONSTRAINT_MISSING = "CONSTRAINT_MISSING"
     LEAF_MISSING = "LEAF_MISSING"
     LEAF_UNREADABLE = "LEAF_UNREADABLE"
     LEAF_NOT_CANONICAL = "LEAF_NOT_CANONICAL"
@@ -106,6 +107,7 @@ class Meaning(NamedTuple):
 _C = DeviationCode
 MEANINGS: Final[dict[DeviationCode, Meaning]] = {
     _C.GUARD_MISSING: Meaning(0, "what keeps a table append-only is off or was replaced, or a login may change it"),
+    _C.CONSTRAINT_MISSING: Meaning(0, "a constraint of the migrations is gone, another one, off, or unchecked for some rows"),
     _C.LEAF_MISSING: Meaning(7, "a leaf of the log is not there"),
     _C.LEAF_UNREADABLE: Meaning(7, "a leaf is no transaction"),
     _C.LEAF_NOT_CANONICAL: Meaning(7, "a leaf is not canonical JSON (RFC 8785)"),

@@ -2,9 +2,10 @@
 
 Goal: whoever switched a guard off and forgot it, or hoped that nobody looks, is found out before anything is changed.
 Method: PostgreSQL's own catalogs. Each table needs a trigger that also fires in replica mode (ENABLE ALWAYS) before every
-UPDATE, DELETE and TRUNCATE of whatever row or column, and whose function does nothing but refuse; no rule may stand before it
-and no table below it, whose rows it would not guard. Its owner is a role of its own; nobody else may have a privilege to do one
-of them, and no login of the services may become the owner or more. Administrators, who may make roles, are left out of that.
+UPDATE, DELETE and TRUNCATE of whatever row or column, and whose function does nothing but refuse; no rule may stand before it,
+no trigger may change or swallow what is inserted, and no table may lie below it, whose rows it would not guard. Its owner is a
+role of its own; nobody else may have a privilege to do one of them, and no login of the services may become the owner or more.
+Administrators, who may make roles, are left out of that.
 Source: design, section 6.
 """
 
@@ -29,7 +30,7 @@ APPEND_ONLY: Final[dict[str, tuple[str, ...]]] = {
 }  # fmt: skip
 TABLES: Final = tuple(f"{schema}.{table}" for schema, tables in APPEND_ONLY.items() for table in tables)
 
-# tgtype, as PostgreSQL's catalog documents it: 2 before, 8 delete, 16 update, 32 truncate; tgenabled A: always.
+# tgtype, as PostgreSQL's catalog documents it: 2 before, 4 insert, 8 delete, 16 update, 32 truncate; tgenabled A: always.
 MISSING_TRIGGERS: Final = """
     SELECT t.name, e.event FROM unnest($1::text[]) AS t (name),
         (VALUES ('UPDATE', 16), ('DELETE', 8), ('TRUNCATE', 32)) AS e (event, bit)
@@ -46,6 +47,9 @@ OTHER_OWNERS: Final = """
 IN_BETWEEN: Final = """
     SELECT t.name, 'rule ' || r.rulename AS found FROM unnest($1::text[]) AS t (name)
     JOIN pg_catalog.pg_rewrite AS r ON r.ev_class = to_regclass(t.name)
+    UNION ALL
+    SELECT t.name, 'trigger ' || g.tgname || ' before insert' FROM unnest($1::text[]) AS t (name)
+    JOIN pg_catalog.pg_trigger AS g ON g.tgrelid = to_regclass(t.name) AND g.tgtype & 6 = 6
     UNION ALL
     SELECT t.name, 'table ' || i.inhrelid::regclass::text || ', which inherits it' FROM unnest($1::text[]) AS t (name)
     JOIN pg_catalog.pg_inherits AS i ON i.inhparent = to_regclass(t.name)
@@ -85,7 +89,8 @@ async def check_guards(conn: Connection, checked: Checked) -> AsyncIterator[Devi
     for row in await conn.fetch(OTHER_OWNERS, list(TABLES)):
         yield Deviation(DeviationCode.GUARD_MISSING, row["name"], "an owner of its own", f"{row['owner']} owns it")
     for row in await conn.fetch(IN_BETWEEN, list(TABLES)):
-        yield Deviation(DeviationCode.GUARD_MISSING, row["name"], "no rule before and no table below it", row["found"])
+        expected = "no rule or trigger before and no table below it"
+        yield Deviation(DeviationCode.GUARD_MISSING, row["name"], expected, row["found"])
     services = [f"{schema}_{role}" for schema in APPEND_ONLY for role in ("writer", "reader")]
     owners = [f"{schema}_owner" for schema in APPEND_ONLY]
     for row in await conn.fetch(LOGINS, services, [*owners, *POWERS]):

@@ -15,8 +15,12 @@ import pytest
 
 from tests.integration.damage import damage
 from tests.integration.ledger.conftest import APPEND_ONLY, Ledger, deviations_on
+from tests.integration.ledger.constraint_damages import CONSTRAINT_DAMAGES
 from tests.integration.ledger.damages import DAMAGES
 from tests.integration.ledger.story import fill
+
+ALL_DAMAGES: Final = DAMAGES | CONSTRAINT_DAMAGES
+OF_DEFINITIONS: Final = {"GUARD_MISSING", "CONSTRAINT_MISSING"}  # done as they stand: switching guards on would mend them
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +52,10 @@ async def superuser(filled: dict[str, str]) -> AsyncIterator[asyncpg.Connection[
         await conn.close()
 
 
-@pytest.mark.parametrize("name", DAMAGES)
+@pytest.mark.parametrize("name", ALL_DAMAGES)
 async def test_damage_is_found_and_named(superuser: asyncpg.Connection[asyncpg.Record], name: str) -> None:
-    statement, expected = DAMAGES[name]
-    if expected.keys() == {"GUARD_MISSING"}:
+    statement, expected = ALL_DAMAGES[name]
+    if expected.keys() <= OF_DEFINITIONS:
         await superuser.execute(statement)
     else:
         await damage(superuser, statement)
