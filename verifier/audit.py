@@ -3,8 +3,8 @@
 Goal: no leaf is out of place, no number of a subject is missing, no money appears from nowhere, nobody's account is moved
 behind their back, and nothing is set aside for payment that was not owed.
 Method: leaves are taken in order; what is kept is a number for each subject and account, and eight bytes for each leaf.
-Refuses: LEAF_MALFORMED, LEAF_MISPLACED, NUMBER_SKIPPED, TIME_BACKWARDS, TRANSFER_WRONG, LINES_WRONG, RESERVED_TOO_MUCH; at
-the end NONCE_REPEATED.
+Refuses: LEAF_MALFORMED, LEAF_MISPLACED, NUMBER_SKIPPED, TIME_BACKWARDS, TRANSFER_WRONG, PART_MISSING, LINES_WRONG,
+RESERVED_TOO_MUCH; at the end NONCE_REPEATED.
 Limits: that the amounts are right is not a matter of the log alone; a lot's leaves say how each was computed.
 Source: design, sections 6 and 9.
 """
@@ -56,6 +56,10 @@ class Audit:
         self.numbers[leaf.subject] = leaf.number
         self.recorded_at = leaf.recorded_at
         self._nonces.append(int.from_bytes(leaf.nonce[:NONCE_PREFIX_BYTES], "big"))
+
+    def finish(self) -> None:
+        """The log ends here: a checkpoint stands for all parts of a cause, or for none. Raises Deviation."""
+        self._lines.finish()
 
     def repeated_nonces(self) -> frozenset[int]:
         """Beginnings of nonces that several leaves share: none in a log whose nonces are random."""

@@ -167,17 +167,42 @@ def leaf_of(value: object, place: str) -> Leaf:
     return leaf
 
 
+class Parts:
+    """Leaves in order: the parts of one cause follow one another. One that never came would leave the others unchecked."""
+
+    def __init__(self) -> None:
+        self._before: Leaf | None = None
+
+    def take(self, leaf: Leaf) -> None:
+        """Raises Deviation: PART_MISSING."""
+        if leaf.part == 1:
+            self.finish()
+        elif self._before is None or not _follows(leaf, self._before):
+            message = f"is part {leaf.part} of {leaf.parts}, and part {leaf.part - 1} does not precede it"
+            raise Deviation(DeviationCode.PART_MISSING, leaf.place, message)
+        self._before = leaf
+
+    def finish(self) -> None:
+        """No more leaves. Raises Deviation: PART_MISSING."""
+        last = self._before
+        if last is not None and last.part < last.parts:
+            message = f"is part {last.part} of {last.parts}, and part {last.part + 1} does not follow it"
+            raise Deviation(DeviationCode.PART_MISSING, last.place, message)
+
+
 class LinesAgainstTransfers:
     """A premium is posted as the difference of its lines, part by part; the fine gold of a lot likewise.
 
-    Leaves are taken in order; parts of one cause follow one another, so their lines and transfers are compared together.
+    Leaves are taken in order; lines and transfers of all parts of one cause are compared together.
     """
 
     def __init__(self) -> None:
+        self._parts = Parts()
         self._open: dict[Part, int] = {}
 
     def take(self, leaf: Leaf) -> None:
-        """Raises Deviation: LINES_WRONG at the last part of what does not fit."""
+        """Raises Deviation: PART_MISSING; LINES_WRONG at the last part of what does not fit."""
+        self._parts.take(leaf)
         if leaf.part == 1:
             self._open = {}
         for line in leaf.lines:
@@ -185,17 +210,40 @@ class LinesAgainstTransfers:
         if leaf.gold is not None:
             self._add(Part(FINE_GOLD, "", "", ""), leaf.gold.amount - leaf.gold.previous)
         if leaf.kind == "premium":
-            for account, part, amount in leaf.moved():
-                if account.owner == leaf.subject and account.purpose in {"payable", "gold"}:
-                    self._add(part, -amount)
+            for part, amount in _moved_by_premium(leaf):
+                self._add(part, -amount)
         if leaf.part == leaf.parts:
             for part, amount in self._open.items():
                 if amount:
                     message = f"its lines and its transfers differ by {amount} {part.unit} ({'/'.join(filter(None, part[1:]))})"
                     raise Deviation(DeviationCode.LINES_WRONG, leaf.place, message)
 
+    def finish(self) -> None:
+        """No more leaves. Raises Deviation: PART_MISSING."""
+        self._parts.finish()
+
     def _add(self, part: Part, amount: int) -> None:
         self._open[part] = self._open.get(part, 0) + amount
+
+
+def _follows(leaf: Leaf, before: Leaf) -> bool:
+    """Whether a leaf is the next part of the same cause, which later parts tell more briefly."""
+    same_cause = all(leaf.cause.text_or_none(id_) == before.cause.text_or_none(id_) for id_ in ("entitlement_id", "command_id"))
+    next_part = (before.subject, before.kind, before.parts, before.part + 1)
+    return same_cause and (leaf.subject, leaf.kind, leaf.parts, leaf.part) == next_part
+
+
+def _moved_by_premium(leaf: Leaf) -> Iterator[tuple[Part, int]]:
+    """What a premium added to its subject. Raises Deviation: LINES_WRONG for a transfer that no line could tell of."""
+    for transfer in leaf.transfers:
+        is_credit = transfer.credit.owner == leaf.subject
+        own, other = (transfer.credit, transfer.debit) if is_credit else (transfer.debit, transfer.credit)
+        owed = (Account(leaf.subject, "payable"), Account(Subject("payer", transfer.part.payer_id), "receivable"))
+        is_gold = own == Account(leaf.subject, "gold") and (other.owner.kind, other.purpose) == ("refiner", "gold")
+        if (own, other) != owed and not is_gold:
+            message = f"is a premium of {leaf.subject} and moves {transfer.debit} to {transfer.credit}"
+            raise Deviation(DeviationCode.LINES_WRONG, leaf.place, message)
+        yield transfer.part, transfer.amount if is_credit else -transfer.amount
 
 
 def require_own_accounts(leaf: Leaf) -> None:

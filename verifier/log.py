@@ -83,8 +83,10 @@ def verify_log(source: Source, checkpoint: Checkpoint, older: Checkpoint | None,
     if tree.root() != checkpoint.root:
         message = f"the leaves hash to {tree.root().hex()}, the checkpoint says {checkpoint.root.hex()}"
         raise Deviation(DeviationCode.ROOT_WRONG, f"the root of {tree.size} leaves", message)
-    if audit is not None and (repeated := audit.repeated_nonces()):
-        refuse_repeated_nonce(_leaves(source, checkpoint.tree_size), repeated)
+    if audit is not None:
+        audit.finish()
+        if repeated := audit.repeated_nonces():
+            refuse_repeated_nonce(_leaves(source, checkpoint.tree_size), repeated)
     return audit
 
 

@@ -4,7 +4,7 @@ Goal: prove what was posted for a lot, revision by revision, for every party who
 parties, where weights and totals add up.
 Method: a party's line begins with what it had before, so its leaves form a chain from nothing to now. The newest revision
 says the lot's fine weight, and its explanation each scheme's total; the parties' newest figures must make them up.
-Refuses: LOT_WRONG for a leaf of another lot, a broken chain or sums above the lot's; LINES_WRONG.
+Refuses: LOT_WRONG for a leaf of another lot, a broken chain or sums above the lot's; PART_MISSING, LINES_WRONG.
 Limits: a lot has no numbers of its own, so a later revision cannot be ruled out by these leaves.
 Source: design, sections 4 and 6.
 """
@@ -22,6 +22,7 @@ from verifier.leaf import Leaf, LinesAgainstTransfers, Part, Subject, amount_of,
 from verifier.strict import shown
 from verifier.units import FINE_GOLD, amount_text
 
+CANCELLED: Final = "cancelled"
 GOLD: Final = Part(FINE_GOLD, "", "", "")
 
 _Key = tuple[Subject, Part]
@@ -76,21 +77,26 @@ def _chain(leaves: Sequence[Leaf], lot: tuple[str, str]) -> dict[_Key, int]:
                 message = f"says that {leaf.subject} had {_figure(part, previous)}; by the leaves before it had {before}"
                 raise Deviation(DeviationCode.LOT_WRONG, leaf.place, message)
             now[key] = amount
+    lines.finish()
     return now
 
 
 def _check_totals(leaves: Sequence[Leaf], newest: Leaf, now: dict[_Key, int], found: Findings) -> None:
     """Compare the parties' figures with the lot's own: equal, all are here; below, some are missing; above, it is wrong."""
-    if newest.cause.value.get("fine_weight_g") is not None:
-        weight = amount_of(newest.cause, "fine_weight_g", FINE_GOLD)
+    is_cancelled = newest.cause.text("stage") == CANCELLED
+    if is_cancelled or newest.cause.value.get("fine_weight_g") is not None:
+        weight = 0 if is_cancelled else amount_of(newest.cause, "fine_weight_g", FINE_GOLD)
         gold = sum(amount for (_, part), amount in now.items() if part == GOLD)
         _compare(newest, found, "fine weight", FINE_GOLD, total=weight, posted=gold)
     totals = _scheme_totals(leaves, newest)
-    if not totals:
-        found.not_proven.append("That these are all parties who were paid for it: its newest revision tells no totals.")
     posted: defaultdict[tuple[str, str], int] = defaultdict(int)
     for (_, part), amount in now.items():
         posted[part.scheme_id, part.unit] += amount
+    if totals or is_cancelled:
+        # A scheme that the newest revision tells nothing of has no premium any more: who still has some lacks a leaf.
+        totals |= {key: 0 for key, amount in posted.items() if amount and key not in totals and key[1] != FINE_GOLD}
+    if not totals:
+        found.not_proven.append("That these are all parties who were paid for it: its newest revision tells no totals.")
     for (scheme, currency), total in sorted(totals.items()):
         _compare(newest, found, f"premium under {shown(scheme)}", currency, total=total, posted=posted[scheme, currency])
 

@@ -23,7 +23,7 @@ from typing import Any, Final
 from verifier.bundle import Bundle
 from verifier.deviation import Deviation, DeviationCode
 from verifier.findings import Findings, of
-from verifier.leaf import Leaf, Subject
+from verifier.leaf import Account, Leaf, Subject
 from verifier.statement_lines import check_corrections, check_exchange, check_movement, check_posting
 from verifier.statement_sums import check_sums
 from verifier.strict import Members, canonical_json, shown
@@ -31,6 +31,7 @@ from verifier.subject_run import owed, require_run
 
 STATEMENT_TYPE: Final = "premium.statement.v1"
 MOVEMENTS: Final = ("transfers", "returns", "deductions")
+DECIDED_KINDS: Final = frozenset({"opened", "corrected"})
 PLACE: Final = "the statement"
 
 
@@ -51,6 +52,10 @@ class _Statement:
         """Whether the leaf was known to the statement and took effect by its end."""
         return leaf.index < self.tree_size and leaf.effective_on <= self.period_to
 
+    def is_too_early_for(self, leaf: Leaf) -> bool:
+        """Whether the leaf is of its time, and was not there yet."""
+        return leaf.index >= self.tree_size and leaf.effective_on <= self.period_to
+
 
 def verify_statement(bundle: Bundle) -> Findings:
     """Check a statement against its leaves. Raises Deviation."""
@@ -66,7 +71,7 @@ def verify_statement(bundle: Bundle) -> Findings:
             if previous is not None and previous.covers(leaf):
                 message = f"is named, though statement {shown(previous.label)} covered it"
                 raise Deviation(DeviationCode.STATEMENT_LINE_WRONG, leaf.place, message)
-        elif leaf.kind == "premium" or any(owed([leaf]).values()):
+        elif _must_be_named(leaf):
             _require_covered_before(leaf, statement, previous, earlier)
     sums = check_sums(statement.members, covered, named)
     return _findings(bundle, statement, previous, named, sums)
@@ -87,7 +92,15 @@ def _read(value: Any, place: str) -> _Statement:
     )
     if statement.period_to < statement.period_from:
         members.refuse(f"its period ends on {statement.period_to}, before it begins")
+    if members.count("year") != statement.period_to.year:
+        members.refuse(f"its totals are of {members.count('year')}, and its period ends on {statement.period_to}")
     return statement
+
+
+def _must_be_named(leaf: Leaf) -> bool:
+    """Whether a statement has to tell of a leaf. What two persons moved from one payer's part to another's sums to nothing."""
+    decided = leaf.kind in DECIDED_KINDS and any(account == Account(leaf.subject, "payable") for account, _, _ in leaf.moved())
+    return leaf.kind == "premium" or decided or any(owed([leaf]).values())
 
 
 def _require_attested(statement: _Statement, leaves: tuple[Leaf, ...]) -> list[Leaf]:
@@ -96,9 +109,7 @@ def _require_attested(statement: _Statement, leaves: tuple[Leaf, ...]) -> list[L
     if record.attestation != STATEMENT_TYPE or record.attested_sha256 != statement.sha256:
         message = f"the last leaf records {shown(record.attested_sha256)}, the statement's hash is {statement.sha256}"
         raise Deviation(DeviationCode.STATEMENT_NOT_ATTESTED, record.place, message)
-    if statement.tree_size > record.index:
-        message = f"was made at {statement.tree_size} leaves, but recorded as leaf {record.index}"
-        raise Deviation(DeviationCode.STATEMENT_MALFORMED, PLACE, message)
+    _require_made_before(statement, record, PLACE)
     earlier = [leaf for leaf in leaves[:-1] if leaf.attestation == STATEMENT_TYPE]
     if len(earlier) != statement.number - 1:
         message = (
@@ -106,6 +117,13 @@ def _require_attested(statement: _Statement, leaves: tuple[Leaf, ...]) -> list[L
         )
         raise Deviation(DeviationCode.STATEMENT_NOT_ATTESTED, PLACE, message)
     return earlier
+
+
+def _require_made_before(statement: _Statement, record: Leaf, place: str) -> None:
+    """Raises unless the leaves that the statement knew were there when it was recorded: it covers nothing that it never saw."""
+    if statement.tree_size > record.index:
+        message = f"was made at {statement.tree_size} leaves, but recorded as leaf {record.index}"
+        raise Deviation(DeviationCode.STATEMENT_MALFORMED, place, message)
 
 
 def _previous(bundle: Bundle, statement: _Statement, earlier: list[Leaf]) -> _Statement | None:
@@ -117,6 +135,7 @@ def _previous(bundle: Bundle, statement: _Statement, earlier: list[Leaf]) -> _St
         place = earlier[-1].place if earlier else PLACE
         message = f"the previous statement has hash {previous.sha256}, which is not the last one on record before"
         raise Deviation(DeviationCode.STATEMENT_NOT_ATTESTED, place, message)
+    _require_made_before(previous, earlier[-1], "the previous statement")
     if (
         previous.payee != statement.payee
         or previous.number != statement.number - 1
@@ -202,7 +221,8 @@ def _findings(
         f"All {of(len(bundle.leaves), 'leaf', 'leaves')} of the payee up to that record are here and in the log, numbered"
         " without a gap.",
         f"The {of(len(named), 'posting or payment', 'postings and payments')} that it lists say what"
-        " their leaves say: lot, weights, fineness, amounts, days and bank references. Nothing of the period was left out.",
+        " their leaves say: lot, weights, fineness, amounts, days and bank references. Nothing of the period was left out that"
+        f" the log had when it was made, at {of(statement.tree_size, 'leaf', 'leaves')}.",
         *sums,
     ]
     if previous is not None:
@@ -213,6 +233,12 @@ def _findings(
     if previous is None and statement.number > 1:
         found.not_proven.append(
             "In which earlier statement each leaf of the opening balance stood: the previous statement is not in the bundle."
+        )
+    late = [leaf for leaf in bundle.leaves if statement.is_too_early_for(leaf) and _must_be_named(leaf)]
+    if late:
+        found.not_proven.append(
+            f"What {of(len(late), 'leaf', 'leaves')} changed, from leaf {late[0].index} on, that took effect by the end of the"
+            " period and came after the statement was made: ask for the next statement."
         )
     found.not_proven += [
         "That weights and fineness are true: the lots' documents and assays vouch for them, the log keeps what was stated.",

@@ -48,6 +48,8 @@ _OF_LINE: Final = (
 )
 # What kind of leaf records a payment or a return.
 _KINDS: Final = {"transfers": "settled", "returns": "returned"}
+# What a statement tells of in other lists, and would hide among its deductions.
+_NEVER_DEDUCTED: Final = frozenset({"premium", "settled", "returned", "opened", "corrected", "exchanged"})
 
 
 def check_posting(posting: Members, leaf: Leaf) -> None:
@@ -85,6 +87,8 @@ def check_movement(entry: Members, leaf: Leaf, list_name: str, currency: str, ef
     expected = _KINDS.get(list_name)
     if expected is not None and leaf.kind != expected:
         _refuse(entry, f"leaf {leaf.index} is of kind {shown(leaf.kind)}, where {expected} is expected")
+    if expected is None and leaf.kind in _NEVER_DEDUCTED:
+        _refuse(entry, f"leaf {leaf.index} is of kind {shown(leaf.kind)}, which is no deduction")
     moved = effect if list_name == "returns" else -effect
     if amount <= 0 or amount != moved:
         _refuse(entry, f"amount is {amount_text(amount, currency)}, leaf {leaf.index} moved {amount_text(moved, currency)}")

@@ -2,7 +2,8 @@
 
 Goal: nothing of a subject was left out: its leaves are numbered from 1, and none is missing.
 Method: numbers and times in order; each leaf moves no payee's account but the subject's own, and its lines are its transfers.
-Refuses: BUNDLE_MALFORMED for a leaf of somebody else, NUMBER_SKIPPED, TIME_BACKWARDS, LINES_WRONG, TRANSFER_WRONG.
+Refuses: BUNDLE_MALFORMED for a leaf of somebody else, NUMBER_SKIPPED, TIME_BACKWARDS, PART_MISSING, LINES_WRONG,
+TRANSFER_WRONG.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ def require_run(leaves: Sequence[Leaf], subject: Subject) -> None:
             raise Deviation(DeviationCode.TIME_BACKWARDS, leaf.place, "was recorded before the leaf that precedes it")
         require_own_accounts(leaf)
         lines.take(leaf)
+    lines.finish()
 
 
 def owed(leaves: Iterable[Leaf], purposes: Sequence[str] = OWED_PURPOSES) -> dict[str, int]:

@@ -6,6 +6,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from copy import deepcopy
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -110,6 +111,7 @@ def test_without_the_previous_statement_it_is_said_what_rests_on_it() -> None:
         ("fine_weight_year_to_date_g", "0.000", "STATEMENT_SUM_WRONG", "the statement"),
         ("number", 3, "STATEMENT_NOT_ATTESTED", "the statement"),
         ("tree_size", 99, "STATEMENT_MALFORMED", "the statement"),
+        ("year", 2024, "STATEMENT_MALFORMED", "the statement"),
         ("period_to", "2025-03-31", "STATEMENT_MALFORMED", "the statement"),
         ("period_to", "2025-13-01", "STATEMENT_MALFORMED", "the statement"),
         ("payee.id", "ORG-PE-013", "BUNDLE_MALFORMED", "leaf 0"),
@@ -147,6 +149,53 @@ def test_a_posting_that_is_left_out_is_missed_whatever_the_sums_say() -> None:
     del bundle["previous_statement"]
     found = deviation(bundle)
     assert (found.code, found.place) == (DeviationCode.POSTING_LEFT_OUT, "leaf 10")
+
+
+def test_a_statement_before_cannot_have_covered_what_came_after_it_was_recorded() -> None:
+    told = two_months(lambda story: story.premium(ORG, "PE-0099", "2025-03-15", amount=777, milligrams=10_000))
+    left_out = next(posting for posting in told.april["postings"] if posting["lot_id"] == "PE-0099")
+    told.april["postings"].remove(left_out)
+    (balance,) = told.april["balances"]
+    balance["premiums"], balance["opening"] = "1490.31", "407.77"
+    told.record(told.april)
+    assert deviation(told.bundle()).code is DeviationCode.STATEMENT_SUM_WRONG
+    # Whoever issues statements could say that March had covered it, and closed with it.
+    told.march["tree_size"], told.march["balances"][0]["closing"] = 1_000, "407.77"
+    record = next(leaf for leaf in told.story.told if leaf["kind"] == "attested")
+    record["attestation"]["sha256"] = sha256(canonical(told.march)).hexdigest()
+    found = deviation(told.bundle())
+    assert (found.code, found.place) == (DeviationCode.STATEMENT_MALFORMED, "the previous statement")
+    assert "made at 1000 leaves, but recorded as leaf 8" in found.message
+
+
+def test_what_came_after_a_statement_was_made_is_told_of_though_it_is_of_its_period() -> None:
+    told = deepcopy(GOOD)
+    assert not any("came after the statement" in sentence for sentence in verified(told.bundle()).not_proven)
+    made_at = told.april["tree_size"]
+    late = next(leaf for leaf in told.story.told if leaf["leaf_index"] == made_at)
+    late["effective_on"] = "2025-04-30"
+    found = verified(told.bundle())
+    assert any(f"left out that the log had when it was made, at {made_at} leaves" in words for words in found.proven)
+    assert any(f"What 1 leaf changed, from leaf {made_at} on" in words for words in found.not_proven)
+
+
+@pytest.mark.parametrize(
+    ("list_name", "taken"), [("transfers", ("transferred", "1000.00")), ("postings", ("adjustments", "-3.90"))]
+)
+def test_a_payment_or_a_posting_is_not_told_as_a_deduction(list_name: str, taken: tuple[str, str]) -> None:
+    def change(statement: Json) -> None:
+        (balance,) = statement["balances"]
+        name, figure = taken
+        assert balance[name] == figure
+        lists = statement if list_name == "postings" else balance
+        entry = lists[list_name].pop()
+        on, amount = entry.get("on", entry.get("effective_on")), figure.removeprefix("-")
+        balance[name], balance["deducted"] = "0.00", amount
+        balance["deductions"] = [{"on": on, "amount": amount, "reason": "aporte", "leaf_index": entry["leaf_index"]}]
+
+    found = deviation(issued(change))
+    assert found.code is DeviationCode.STATEMENT_LINE_WRONG
+    assert "which is no deduction" in found.message
 
 
 def test_what_took_effect_before_the_period_but_was_recorded_after_the_last_statement_belongs_to_it() -> None:
@@ -256,6 +305,15 @@ def test_what_persons_decided_is_told_whole_and_as_it_was(currency: str, change:
     change(next(balance for balance in told.april["balances"] if balance["currency"] == currency))
     told.record(told.april)
     assert deviation(told.bundle()).code is DeviationCode.STATEMENT_LINE_WRONG
+
+
+def test_a_correction_from_one_payers_part_to_anothers_is_missed_though_it_sums_to_nothing() -> None:
+    moves = ((500, USD, "PAY-01"), (-500, USD, "PAY-02"))
+    told = two_months(lambda story: story.decide(ORG, "corrected", "2025-04-21", *moves))
+    assert verified(told.bundle())
+    told.april["balances"][0]["corrections"] = []
+    told.record(told.april)
+    assert deviation(told.bundle()).code is DeviationCode.POSTING_LEFT_OUT
 
 
 def test_a_correction_that_no_statement_names_is_missed() -> None:
@@ -454,6 +512,23 @@ def test_a_lot_whose_leaves_do_not_follow_one_another_is_refused() -> None:
     told = deepcopy(GOOD)
     told.story.told[10]["cause"]["revision"] = 0
     assert deviation(lot_bundle(told, "PE-0123")).code is DeviationCode.LOT_WRONG
+
+
+@pytest.mark.parametrize("stage", ["cancelled", "final"])
+def test_a_party_whose_last_leaf_is_left_out_keeps_nothing_of_a_premium_that_is_no_more(stage: str) -> None:
+    story = Story()
+    for amount, of_stage in ((100, "provisional"), (0, stage)):
+        for party in (ORG, OTHER):
+            story.premium(party, "L", "2025-03-03", amount=amount, milligrams=1_000 if amount else 0, stage=of_stage)
+    for leaf in story.told:
+        is_first = leaf["leaf_index"] < 2
+        leaf["cause"] |= {"revision": 1 if is_first else 2, "fine_weight_g": "2.000" if is_first else None}
+        other_scheme = {"step": "premium", "values": {"scheme_id": "fairmined", "currency": USD, "total": "9.00"}}
+        leaf["cause"]["explanation"] = [other_scheme] if stage == "final" else []
+    about = {"kind": "lot", "refiner_id": "REF-1", "lot_id": "L"}
+    assert "USD 0.00 (sbg" in " ".join(verified(story.bundle(about, (LOG, WITNESS), lambda _: True)).proven)
+    found = deviation(story.bundle(about, (LOG, WITNESS), lambda leaf: leaf["leaf_index"] != 2))
+    assert (found.code, found.place) == (DeviationCode.LOT_WRONG, "leaf 3")
 
 
 def test_a_payout_is_proven_step_by_step_with_the_banks_reference() -> None:

@@ -6,6 +6,7 @@ import http.server
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.ledger_story import Json, Story, canonical
+from tests.ledger_story import Json, Story, account, canonical
 from tests.log_files import checkpoint, consistency_proof, inclusion_proof, tree_hash, write_log
 from tests.unit.verifier.stories import KEYS, LOG, ORG, OTHER, WITNESS, two_months
 from verifier.audit import Audit
@@ -238,6 +239,41 @@ def test_parts_of_one_cause_are_compared_together() -> None:
     second["transfers"] = []
     found = deviation(lambda: audited([canonical(first), canonical(second)]))
     assert (found.code, found.place) == (DeviationCode.LINES_WRONG, "leaf 1")
+
+
+@pytest.mark.parametrize("follower", ["nothing", "a whole one", "part 3", "another cause", "another subject"])
+def test_a_part_that_never_comes_hides_no_difference_between_lines_and_transfers(tmp_path: Path, follower: str) -> None:
+    story = Story()
+    story.premium(ORG, "L-1", "2025-03-03", amount=100, milligrams=1000)
+    story.told[0]["parts"] = 3
+    story.told[0]["transfers"][0]["amount_minor"] = 1_000_000
+    if follower != "nothing":
+        story.premium(OTHER if follower == "another subject" else ORG, "L-2", "2025-03-03", amount=100, milligrams=1000)
+        second = story.told[1]
+        second |= {} if follower == "a whole one" else {"part": 3 if follower == "part 3" else 2, "parts": 3}
+        if follower != "another cause":
+            second["cause"] = story.told[0]["cause"]
+    leaves = story.leaves()
+    write_log(tmp_path, leaves, LOG, WITNESS)
+    assert deviation(lambda: checked(tmp_path, leaves)).code is DeviationCode.PART_MISSING
+
+
+def test_a_premium_moves_nothing_beside_what_its_lines_tell() -> None:
+    story = Story()
+    story.premium(ORG, "L-1", "2025-03-03", amount=100, milligrams=1000)
+    (money, gold) = story.told[0]["transfers"]
+    bank, suspense = account("programme:programme", "bank"), account("programme:programme", "suspense")
+    for extra in (
+        money | {"debit": bank, "credit": suspense},
+        money | {"debit": bank},
+        money | {"scope": money["scope"] | {"payer_id": "PAY-02"}},
+        gold | {"debit": account("payer:PAY-01", "receivable")},
+    ):
+        changed = deepcopy(story.told[0])
+        changed["transfers"].append(extra)
+        found = deviation(lambda leaf=changed: audited([canonical(leaf)]))
+        assert found.code is DeviationCode.LINES_WRONG
+        assert "is a premium of org ORG-PE-012 and moves" in found.message
 
 
 def test_a_nonce_that_comes_twice_is_named_with_both_leaves(tmp_path: Path) -> None:
