@@ -3,7 +3,7 @@
 Goal: prove what was set aside for a payment, what left the bank by the ledger's books, and what came back.
 Method: the leaves of all attempts of the order carry reservation ids that derive from its id. Each attempt is reserved, then
 settled or voided, and what was settled may be returned; amounts are equal in every step, part by part.
-Refuses: PAYOUT_WRONG.
+Refuses: PAYOUT_WRONG, PART_MISSING.
 Limits: that a settled payment was booked is the bank's word, which the ledger keeps as the booking's key.
 Source: design, sections 6 and 7.
 """
@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from verifier.bundle import Bundle
 from verifier.deviation import Deviation, DeviationCode
 from verifier.findings import Findings, of
-from verifier.leaf import Leaf, Part, require_own_accounts
+from verifier.leaf import Leaf, Part, Parts, require_own_accounts
 from verifier.payment_ids import attempt_of, end_to_end_id
 from verifier.strict import shown
 from verifier.units import amount_text
@@ -69,11 +69,11 @@ def verify_payout(bundle: Bundle) -> Findings:
     for attempt, leaves in sorted(attempts.items()):
         found.proven += _check_attempt(leaves)
         found.proven.append(f"The bank's reference (EndToEndId) of attempt {attempt} is {end_to_end_id(order_id, attempt)}.")
-    found.proven.append(f"All {of(len(bundle.leaves), 'leaf', 'leaves')} of it are in the log, and pay {subject}.")
+    found.proven.append(f"In the log: {of(len(bundle.leaves), 'leaf', 'leaves')} of it, which pay {subject}.")
     found.not_proven += bundle.checkpoint.open_words()
     found.not_proven += [
         "That the bank moved the money, and to whose account: compare reference, day and amount with the bank's own statement.",
-        "That nothing happened to the payment later: a return has a leaf of its own, which may have come after these.",
+        "That nothing else happened to the payment: another attempt, or a return, has leaves of its own.",
     ]
     return found
 
@@ -101,21 +101,27 @@ def _check_attempt(leaves: Sequence[Leaf]) -> list[str]:
     """Raises Deviation unless the leaves are steps of one payment. Returns them in words."""
     state: str | None = None
     amounts: dict[Part, int] = {}
-    words = []
+    moved: defaultdict[Part, int] = defaultdict(int)
+    words, parts = [], Parts()
     for leaf in leaves:
+        parts.take(leaf)
         step = _step(leaf)
         if state != step.after:
             message = f"is {step.kind}; by the leaves before it the payment was {state or 'not set aside'}"
             raise Deviation(DeviationCode.PAYOUT_WRONG, leaf.place, message)
         require_own_accounts(leaf)
-        moved: defaultdict[Part, int] = defaultdict(int)
+        if leaf.part == 1:
+            moved = defaultdict(int)
         for transfer in leaf.transfers:
             moved[transfer.part] += transfer.amount
+        if leaf.part < leaf.parts:
+            continue
         if state is not None and amounts != moved:
             message = f"moves {_sums(moved)}, where {_sums(amounts)} was {state}, scheme by scheme and payer by payer"
             raise Deviation(DeviationCode.PAYOUT_WRONG, leaf.place, message)
         state, amounts = step.kind, dict(moved)
         words.append(f"{_sums(moved)} {step.words}, on {leaf.effective_on} (leaf {leaf.index}).")
+    parts.finish()
     return words
 
 

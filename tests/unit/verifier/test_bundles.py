@@ -539,6 +539,26 @@ def test_a_payout_is_proven_step_by_step_with_the_banks_reference() -> None:
     assert "was not sent" in " ".join(verified(payout_bundle(GOOD, 3)).proven)
 
 
+def test_a_payout_of_more_parts_than_one_leaf_holds_is_proven_whole() -> None:
+    story = Story()
+    story.premium(ORG, "L", "2025-03-03", amount=100, milligrams=1_000)
+    story.payment(ORG, order_id(1), "2025-03-10", 40, ("reserved", "reserved", "settled", "settled"))
+    for leaf in story.told[1:]:
+        part = 2 - leaf["leaf_index"] % 2
+        leaf |= {"part": part, "parts": 2}
+        leaf["transfers"][0]["scope"]["payer_id"] = f"PAY-0{part}"
+    about = {"kind": "payout", "order_id": order_id(1)}
+
+    def bundle(*left_out: int) -> Json:
+        return story.bundle(about, (LOG, WITNESS), lambda leaf: leaf["leaf_index"] not in {0, *left_out})
+
+    words = " ".join(verified(bundle()).proven)
+    assert "USD 0.80 was set aside" in words
+    assert "USD 0.80 left the bank" in words
+    for index in range(1, 5):
+        assert deviation(bundle(index)).code is DeviationCode.PART_MISSING
+
+
 def test_a_payout_whose_steps_or_amounts_do_not_fit_is_refused() -> None:
     bundle = payout_bundle(GOOD, 1)
     del bundle["leaves"][0]
