@@ -29,6 +29,7 @@ TILE_BYTES_MAX: Final = TILE_WIDTH * HASH_BYTES
 ENTRIES_BYTES_MAX: Final = TILE_WIDTH * (ENTRY_LENGTH_BYTES + 65_535)
 CHECKPOINT_BYTES_MAX: Final = 128 * 1024  # as verifier.note takes
 TIMEOUT_S: Final = 30.0  # the largest file has 17 MB, and lines in the countryside are slow.
+HOST_LABEL_CHARS_MAX: Final = 63  # RFC 1035
 TILES_KEPT_MAX: Final = 64  # a proof touches two tiles of each level, and neighbours share most of them: 512 KB.
 GZIP: Final = 16 + zlib.MAX_WBITS  # what zlib calls a gzip stream
 
@@ -75,12 +76,16 @@ class Server:
     """A log's files on a web server. `token` is sent as a bearer token; entries need one, hashes do not."""
 
     def __init__(self, url: str, token: str | None = None) -> None:
-        """Raises ValueError for what is no http or https URL."""
+        """Raises ValueError for what is no http or https URL in ASCII, and for a token that no request can carry."""
         parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-            raise ValueError(f"{url} is no http or https address")
+        host = parts.hostname or ""
+        is_sendable = _is_host(host) and _is_sendable(parts.path)
+        if parts.scheme not in {"http", "https"} or not is_sendable or parts.query or parts.fragment:
+            raise ValueError(f"{url} is no http or https address in ASCII (%XX in a path, xn-- in a name)")
+        if token and not _is_sendable(token):
+            raise ValueError("the auditor's token holds a space, a line's end or a letter that no token has")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname, parts.port, timeout=TIMEOUT_S)
+        self._connection = kind(host, parts.port, timeout=TIMEOUT_S)
         self._prefix = parts.path.rstrip("/")
         self._url = url.rstrip("/")
         self._headers = {"Accept-Encoding": "gzip, identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
@@ -175,6 +180,17 @@ class Tiles:
         level, rest = divmod(height, TILE_HEIGHT)
         number, first = divmod(start >> (TILE_HEIGHT * level), TILE_WIDTH)
         return subtree_root(self.hashes(level, number)[first : first + (1 << rest)])
+
+
+def _is_sendable(text: str) -> bool:
+    """Whether a request can carry a text as it is."""
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+def _is_host(name: str) -> bool:
+    """Whether a name can be looked up, or is an address. Python's library only finds out when it asks, and raises all sorts."""
+    labels = name.removesuffix(".").split(".")
+    return _is_sendable(name) and all(0 < len(label) <= HOST_LABEL_CHARS_MAX for label in labels)
 
 
 def subtree_root(hashes: Sequence[bytes]) -> bytes:

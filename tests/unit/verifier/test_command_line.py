@@ -53,12 +53,12 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *arguments: str, key: str = "key") -> tuple[int, str, str]:
+def run(folder: Path, *arguments: str, key: str = "key", token: str = "") -> tuple[int, str, str]:
     """Run in the folder, as a program of its own that finds nothing but the verifier and cryptography."""
     ran = subprocess.run(
         [sys.executable, "-m", "verifier", *arguments, "--key", key],
         cwd=folder,
-        env={"PYTHONPATH": str(PACKAGE.parent)},
+        env={"PYTHONPATH": str(PACKAGE.parent), "PREMIA_AUDITOR_TOKEN": token},
         capture_output=True,
         text=True,
         timeout=60,
@@ -178,6 +178,9 @@ def test_without_entries_only_hashes_are_checked_and_that_is_said(folder: Path) 
         (("statement", "statement.pdf"), "give the proof bundle"),
         (("log", "missing"), "is no folder"),
         (("log", "ftp://example.org"), "no http or https address"),
+        (("log", "http://example.org/registro-año"), "no http or https address in ASCII"),
+        (("log", f"http://{'a' * 64}.example.org"), "no http or https address"),
+        (("log", "http://example org"), "no http or https address"),
         (("checkpoint", "old", "--extends", "old"), "needs --log or --proof"),
         (("checkpoint", "old", "--log", "log"), "add --extends"),
         (("checkpoint", "old", "--extends", "old", "--proof", "bundle"), "is no consistency proof"),
@@ -193,6 +196,14 @@ def test_wrong_use_is_told_apart_from_a_deviation(folder: Path, arguments: tuple
     assert (code, out) == (2, "")
     assert reason in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("token", ["secret\n", "two words", "clé", "cl\N{EN DASH}"])
+def test_a_token_that_no_request_can_carry_is_wrong_use_and_is_not_shown(folder: Path, token: str) -> None:
+    code, out, err = run(folder, "log", "http://127.0.0.1:1", token=token)
+    assert (code, out) == (2, "")
+    assert "the auditor's token" in err
+    assert token not in err
 
 
 @pytest.mark.parametrize("twin", [WITNESS, LOG])
