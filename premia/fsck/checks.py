@@ -19,6 +19,7 @@ from premia.fsck.ledger.outbox import check_outbox
 from premia.fsck.ledger.reservations import check_reservations
 from premia.fsck.ledger.told import check_told
 from premia.fsck.ledger.tree import SealedLog
+from premia.fsck.payout.decisions import check_decisions
 from premia.fsck.payout.money import check_money
 from premia.fsck.payout.statements import check_documents, check_statements
 from premia.fsck.payout.view import check_view
@@ -46,6 +47,7 @@ def checks_of(log: SealedLog, documents: Path | None, marks: Marks | None = None
         Check("answers", check_told),
         Check("payout's view of the journal", check_view),
         Check("orders and bookings", check_money),
+        Check("approvals", check_decisions),
         Check("statements", check_statements),
     )
     if documents is not None:

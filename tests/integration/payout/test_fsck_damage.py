@@ -124,6 +124,43 @@ DAMAGES: Final[dict[str, tuple[str, dict[str, str]]]] = {
         f"UPDATE payout.statement SET json_sha256 = '{'0' * 64}' WHERE subject_id = 'ORG-PE-013'",
         {"STATEMENT_NOT_ON_RECORD": "statement ", "DOCUMENT_WRONG": "statement "},
     ),
+    "who approved": (
+        "UPDATE payout.cycle_event SET actor = 'mallory' WHERE state = 'approved'",
+        {"DECISION_WRONG": "cycle "},
+    ),
+    "who prepared": (
+        "UPDATE payout.cycle SET prepared_by = 'mallory'",
+        {"DECISION_WRONG": "cycle "},
+    ),
+    "when it was approved": (
+        "UPDATE payout.cycle_event SET at = at + interval '1 day' WHERE state = 'approved'",
+        {"DECISION_WRONG": "cycle "},
+    ),
+    "what was decided": (
+        "UPDATE payout.cycle_event SET decision = replace(encode(decision, 'escape'), '\"bruno\"', '\"mallory\"')::bytea,"
+        " actor = 'mallory' WHERE state = 'approved'",
+        {"DECISION_WRONG": "command "},
+    ),
+    "what was decided cannot be read": (
+        "UPDATE payout.cycle_event SET decision = NULL WHERE state = 'approved'",
+        {"DECISION_WRONG": "cycle "},
+    ),
+    "an approval is gone": (
+        "DELETE FROM payout.cycle_event WHERE state = 'approved'",
+        {"DECISION_WRONG": "command "},
+    ),
+    "an approval and its attestation are gone": (
+        "DELETE FROM payout.cycle_event WHERE state = 'approved';"
+        " DELETE FROM payout.command_outcome WHERE command_id IN"
+        " (SELECT command_id FROM payout.ledger_command WHERE kind = 'attest' AND position('cycle'::bytea IN body) > 0);"
+        " DELETE FROM payout.ledger_command WHERE kind = 'attest' AND position('cycle'::bytea IN body) > 0",
+        {"DECISION_WRONG": "cycle "},
+    ),
+    "an order is paid to another account than was approved": (
+        "UPDATE payout.payout_order SET account_id = (SELECT account_id FROM payout.account WHERE organization_id ="
+        " 'ORG-PE-013') WHERE subject_id = 'ORG-PE-012'",
+        {"DECISION_WRONG": "order "},
+    ),
     "a guard is off": (
         "ALTER TABLE payout.booking DISABLE TRIGGER append_only",
         {"GUARD_MISSING": "payout.booking"},
@@ -148,6 +185,20 @@ async def test_damage_is_found_and_named(books: Books) -> None:
             places = [deviation.where for deviation in deviations if deviation.code == code]
             assert any(place.startswith(where) for place in places), (name, code, where, deviations)
         assert {deviation.code.value for deviation in deviations} == set(expected), (name, deviations)
+
+
+async def test_who_approves_what_he_prepared_is_named(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.payout.use_cases.approve_cycle._allowed", lambda *_: None)  # as a fault of ours would
+    await books.account("ORG-PE-012")
+    await books.premium("1498.08")
+    await books.carry()
+    prepared = await books.prepare(actor="diego")
+    await books.carry()
+    await books.approve(prepared.cycle_id, actor="diego")
+    await books.carry()
+    (found,) = await books.deviations()
+    assert (found.code, found.found) == ("DECISION_WRONG", "diego alone")
+    books.deviates.add("DECISION_WRONG")
 
 
 @pytest.mark.parametrize("kind", ["json_sha256", "pdf_sha256"])
