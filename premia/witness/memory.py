@@ -36,6 +36,8 @@ class Memory:
 
     def __init__(self, state: Path, log_keys: Sequence[VerifierKey], own_key: VerifierKey) -> None:
         """Read what is remembered. Raises WitnessStateError."""
+        # Whoever knows the file by another name must find our lock; and a link that is renamed over leads nowhere any more.
+        state = Path(os.path.realpath(state))
         self._state = state
         self._evidence = state.with_name(f"{state.name}.evidence")
         self._lock = _locked(state.with_name(f"{state.name}.lock"))

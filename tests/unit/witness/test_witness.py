@@ -211,6 +211,21 @@ def test_two_witnesses_never_use_one_state(tmp_path: Path) -> None:
     memory(tmp_path).close()
 
 
+def test_a_state_behind_a_link_is_one_state_and_stays_where_the_link_leads(tmp_path: Path) -> None:
+    folder, link = tmp_path / "volume", tmp_path / "state"
+    folder.mkdir()
+    link.symlink_to(folder / "state")
+    by_link = memory(tmp_path)
+    with pytest.raises(WitnessStateError, match="another witness uses this state"):
+        memory(folder)
+    by_link.remember(signed(LEAVES[:5]), checkpoint(LEAVES[:5], LOG, OWN))
+    by_link.close()
+    assert link.is_symlink()
+    latest = memory(folder).latest
+    assert latest is not None
+    assert latest.tree_size == 5
+
+
 def test_a_write_that_was_cut_short_leaves_the_state_as_it_was(tmp_path: Path) -> None:
     first = memory(tmp_path)
     first.remember(signed(LEAVES[:5]), checkpoint(LEAVES[:5], LOG, OWN))
