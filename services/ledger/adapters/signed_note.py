@@ -23,6 +23,7 @@ from schemas.note_signing import KEY_HASH_BYTES, SIGNATURE_MARK, NoteKind, is_no
 
 PUBLIC_KEY_BYTES: Final = 32
 TIME_BYTES: Final = 8
+TIME_MAX_UNIX_S: Final = 2**63 - 1  # tlog-cosignature; and 0 is no time
 SIGNATURES_MAX: Final = 64  # signed-note: 16 at least; a programme has a few keys and a few witnesses.
 
 
@@ -79,8 +80,10 @@ class VerifierKey:
             return False
         content, signed = signature.content, text
         if self.kind is NoteKind.WITNESS:
-            seen_at, content = content[:TIME_BYTES], content[TIME_BYTES:]
-            signed = f"cosignature/v1\ntime {int.from_bytes(seen_at, 'big')}\n{text}"
+            seen_at_unix_s, content = int.from_bytes(content[:TIME_BYTES], "big"), content[TIME_BYTES:]
+            if not 0 < seen_at_unix_s <= TIME_MAX_UNIX_S:
+                return False
+            signed = f"cosignature/v1\ntime {seen_at_unix_s}\n{text}"
         try:
             Ed25519PublicKey.from_public_bytes(self.public_key).verify(content, signed.encode())
         except InvalidSignature:

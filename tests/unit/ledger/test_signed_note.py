@@ -53,6 +53,14 @@ def test_a_witness_is_believed_for_the_time_and_the_text_that_it_signed() -> Non
     assert not key.verifies(Checkpoint(ORIGIN, 4, EMPTY_ROOT).text, signature)
 
 
+@pytest.mark.parametrize("seen_at_unix_s", [0, 2**63])
+def test_a_cosignature_without_a_time_is_not_taken_because_who_checks_would_refuse_the_checkpoint(seen_at_unix_s: int) -> None:
+    witness = new_note_key("witness.example/w1", NoteKind.WITNESS)
+    text = Checkpoint(ORIGIN, 3, EMPTY_ROOT).text
+    (signature,) = read_signatures(witness.cosign(text, seen_at_unix_s))
+    assert not read_verifier_key(witness.verifier_key()).verifies(text, signature)
+
+
 @pytest.mark.parametrize("text", ["", "a+b", PUBLIC.replace("c74f", "c74e"), PUBLIC.replace("+ARpc", "+Bhpc"), "a b+" + PUBLIC])
 def test_what_is_no_public_key_is_refused(text: str) -> None:
     with pytest.raises(NoteError):
