@@ -110,7 +110,7 @@ def _understood(record: ConsumerRecord[Any, Any], sent: dict[str, Any], command_
     try:
         command_hash = payload_hash(sent)
     except NotCanonicalError as error:
-        return _unreadable(record, command_id, f"the command {error}: send decimals as strings")
+        return _unreadable(record, command_id, f"is no canonical JSON ({error}): send decimals as strings")
     try:
         command = contract.LEDGER_COMMAND.validate_json(record.value or b"", strict=True)
     except ValidationError as error:
