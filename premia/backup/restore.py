@@ -10,16 +10,16 @@ Refuses: a damaged backup; a database that holds anything; migrations that this 
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import services
 from premia.backup import programs
+from premia.backup.copying import CHECKPOINT, copy_files, restore_log
 from premia.backup.errors import BackupError
-from premia.backup.manifest import Manifest, check_files, files_below, read_manifest
-from premia.backup.take import CHECKPOINT, DATABASE, DOCUMENTS, LOG, Sources
+from premia.backup.manifest import Manifest, check_files, read_manifest
+from premia.backup.take import DATABASE, DOCUMENTS, LOG, Sources
 from premia.commands.migrate import SCHEMAS, bring_up_to_date
 from premia.database import connected
 from services.runtime.migrations import MigrationError, pending_of, read_migrations
@@ -79,30 +79,12 @@ def _restore_files(backup: Path, targets: Sources) -> list[str]:
         if targets.log is None:
             left.append("the log's files: PREMIA_LEDGER_LOG names no folder")
         elif (targets.log / CHECKPOINT).exists():
-            left.append(f"{targets.log}: it has a log already, which is not older than the backup's")
+            left.append(f"{targets.log}: it has a log already, which the ledger compares with the database when it starts")
         else:
-            _copy_log(backup / LOG, targets.log)
+            restore_log(backup / LOG, targets.log)
     if (backup / DOCUMENTS).is_dir():
         if targets.documents is None:
             left.append("documents: PREMIA_DOCUMENTS_DIR names no folder")
         else:
-            _copy_missing(backup / DOCUMENTS, targets.documents)
+            copy_files(backup / DOCUMENTS, targets.documents)
     return left
-
-
-def _copy_log(source: Path, target: Path) -> None:
-    """The checkpoint last: what is interrupted is no log yet."""
-    for name in ("tile", CHECKPOINT):
-        if (source / name).is_dir():
-            _copy_missing(source / name, target / name)
-        elif (source / name).is_file():
-            shutil.copy2(source / name, target / name)
-
-
-def _copy_missing(source: Path, target: Path) -> None:
-    """Files are named by their content, or only ever grow: what is there stays."""
-    for path in files_below(source):
-        copy = target / path.relative_to(source)
-        if not copy.exists():
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(path, copy)

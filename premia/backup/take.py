@@ -2,7 +2,7 @@
 
 Goal: one folder from which the programme can be brought back: the database, the log's files, the documents.
 Method: database, tree size and root are of one snapshot, which pg_dump is given. The log's files and the documents are copied
-after it, so that they hold all that the database refers to, and perhaps more: the checkpoint first, as tiles only ever grow.
+after it, so that they hold all that the database refers to, and perhaps more.
 What is in Kafka, which keeps everything, and keys and tokens, which belong elsewhere, is not in it.
 Refuses: a folder that is not new or empty.
 """
@@ -10,13 +10,13 @@ Refuses: a folder that is not new or empty.
 from __future__ import annotations
 
 import asyncio
-import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from premia.backup import programs
+from premia.backup.copying import copy_files, copy_growing_log
 from premia.backup.errors import BackupError
 from premia.backup.manifest import KeptMigration, Manifest, files_below, kept_file, write_manifest
 from premia.database import connected
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 DATABASE: Final = "database.dump"
 LOG: Final = "log"
 DOCUMENTS: Final = "documents"
-CHECKPOINT: Final = "checkpoint"
 LEAVES_AT_ONCE: Final = 1_000  # at 2 KB a leaf 2 MB; 60 MB at worst.
 ROLES: Final = (
     "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname ~ '^(ledger|payout|portal)_(owner|writer|reader)$' ORDER BY 1"
@@ -60,9 +59,9 @@ async def take_backup(sources: Sources, target: Path) -> Manifest:
         migrations = tuple(KeptMigration(*row) for row in await conn.fetch(MIGRATIONS))
         postgresql = await conn.fetchval("SHOW server_version")
     if sources.log is not None:
-        await asyncio.to_thread(_copy_log, sources.log, target / LOG)
+        await asyncio.to_thread(copy_growing_log, sources.log, target / LOG)
     if sources.documents is not None:
-        await asyncio.to_thread(_copy, sources.documents, target / DOCUMENTS)
+        await asyncio.to_thread(copy_files, sources.documents, target / DOCUMENTS)
     files = await asyncio.to_thread(lambda: tuple(kept_file(target, path) for path in files_below(target)))
     manifest = Manifest(
         taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -88,24 +87,3 @@ async def _tree(conn: Connection) -> GrowingTree:
     async for row in conn.cursor("SELECT leaf FROM ledger.journal ORDER BY leaf_index", prefetch=LEAVES_AT_ONCE):
         tree.append(leaf_hash(row["leaf"]))
     return tree
-
-
-def _copy_log(source: Path, target: Path) -> None:
-    target.mkdir()
-    if (source / CHECKPOINT).is_file():
-        shutil.copy2(source / CHECKPOINT, target / CHECKPOINT)
-    if (source / "tile").is_dir():
-        _copy(source / "tile", target / "tile")
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy the files of a folder that others write: half written ones are hidden, and what is gone meanwhile is passed over."""
-    for path in files_below(source):
-        if path.name.startswith("."):
-            continue
-        copy = target / path.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copy2(path, copy)
-        except FileNotFoundError:
-            copy.unlink(missing_ok=True)  # a partial tile, whose full one follows
