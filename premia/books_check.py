@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 EXIT_WRONG: Final = 2
 THE_LOG: Final = "the log that was published"
-ON_KAFKA: Final = "sales by origin and entitlements as published"
+ON_KAFKA: Final = "sales by origin, entitlements as published, and what payout told"
 TICK_S: Final = 0.5  # how often a person sees that it goes on while PostgreSQL compares
 
 

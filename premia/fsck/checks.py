@@ -10,6 +10,7 @@ from premia.fsck.constraints import check_constraints
 from premia.fsck.deviation import Checked, Deviation
 from premia.fsck.guards import check_guards
 from premia.fsck.kafka.entitlements import check_published
+from premia.fsck.kafka.payout_events import check_payout_events
 from premia.fsck.kafka.sales import Marks, check_sales
 from premia.fsck.ledger.corrections import check_corrections
 from premia.fsck.ledger.days import check_days
@@ -20,6 +21,7 @@ from premia.fsck.ledger.reservations import check_reservations
 from premia.fsck.ledger.told import check_told
 from premia.fsck.ledger.tree import SealedLog
 from premia.fsck.payout.decisions import check_decisions
+from premia.fsck.payout.histories import check_histories
 from premia.fsck.payout.money import check_money
 from premia.fsck.payout.statements import check_documents, check_statements
 from premia.fsck.payout.view import check_view
@@ -47,6 +49,7 @@ def checks_of(log: SealedLog, documents: Path | None, marks: Marks | None = None
         Check("answers", check_told),
         Check("payout's view of the journal", check_view),
         Check("orders and bookings", check_money),
+        Check("histories of accounts, orders and cycles", check_histories),
         Check("approvals", check_decisions),
         Check("statements", check_statements),
     )
@@ -56,5 +59,6 @@ def checks_of(log: SealedLog, documents: Path | None, marks: Marks | None = None
         checks += (
             Check("sales by origin", lambda conn, checked: check_sales(conn, checked, marks)),
             Check("entitlements as published", lambda conn, checked: check_published(conn, checked, marks)),
+            Check("accounts, orders and statements as told", lambda conn, checked: check_payout_events(conn, checked, marks)),
         )
     return checks

@@ -91,7 +91,9 @@ class DeviationCode(StrEnum):
     ORDER_NOT_ITS_ITEMS = "ORDER_NOT_ITS_ITEMS"
     ORDER_NOT_ITS_RESERVATION = "ORDER_NOT_ITS_RESERVATION"
     ITEM_TAKEN_WRONG = "ITEM_TAKEN_WRONG"
+    HISTORY_WRONG = "HISTORY_WRONG"
     DECISION_WRONG = "DECISION_WRONG"
+    PAYOUT_NOT_AS_TOLD = "PAYOUT_NOT_AS_TOLD"
     STATEMENT_NOT_THE_JOURNAL = "STATEMENT_NOT_THE_JOURNAL"
     STATEMENT_NOT_CONTINUED = "STATEMENT_NOT_CONTINUED"
     STATEMENT_NOT_ON_RECORD = "STATEMENT_NOT_ON_RECORD"
@@ -180,7 +182,9 @@ MEANINGS: Final[dict[DeviationCode, Meaning]] = {
     _C.ORDER_NOT_ITS_ITEMS: Meaning(10, "an order does not pay what its items of that scheme and payer add up to"),
     _C.ORDER_NOT_ITS_RESERVATION: Meaning(5, "an order and its reservation in the ledger do not fit"),
     _C.ITEM_TAKEN_WRONG: Meaning(10, "an open item counts as taken by another order than the one that pays it"),
+    _C.HISTORY_WRONG: Meaning(0, "the history of an account, order or cycle has a gap, or does not lead to what it is"),
     _C.DECISION_WRONG: Meaning(0, "an approval of payments is not what two persons decided and the ledger attests"),
+    _C.PAYOUT_NOT_AS_TOLD: Meaning(0, "what payout keeps of an account, order, cycle or statement is not what it published"),
     _C.STATEMENT_NOT_THE_JOURNAL: Meaning(9, "a statement's closing balance is not what the journal has at its tree size"),
     _C.STATEMENT_NOT_CONTINUED: Meaning(9, "a statement does not open with the closing balance of the one before"),
     _C.STATEMENT_NOT_ON_RECORD: Meaning(9, "no leaf attests the hash of an issued statement"),

@@ -28,6 +28,7 @@ from tests.integration.ledger.constraint_damages import CONSTRAINT_DAMAGES
 from tests.integration.ledger.damages import DAMAGES as LEDGER_DAMAGES
 from tests.integration.ledger.test_fsck_kafka import DAMAGES as KAFKA_DAMAGES
 from tests.integration.payout.test_fsck_damage import DAMAGES as PAYOUT_DAMAGES
+from tests.integration.payout.test_fsck_payout_events import DAMAGES as TOLD_DAMAGES
 from tests.unit.fsck.test_tree import DAMAGES as LOG_DAMAGES
 from verifier.deviation import DeviationCode
 
@@ -76,7 +77,7 @@ def test_deviations_mean_on_the_errors_page_what_fsck_says() -> None:
 def test_every_deviation_that_fsck_knows_is_seeded_in_a_test_and_found() -> None:
     seeded = {
         code
-        for damages in (LEDGER_DAMAGES, CONSTRAINT_DAMAGES, LOG_DAMAGES, PAYOUT_DAMAGES)
+        for damages in (LEDGER_DAMAGES, CONSTRAINT_DAMAGES, LOG_DAMAGES, PAYOUT_DAMAGES, TOLD_DAMAGES)
         for _, expected in damages.values()
         for code in expected
     } | {code for _, expected in KAFKA_DAMAGES.values() for code, _ in expected}

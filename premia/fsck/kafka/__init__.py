@@ -1,1 +1,1 @@
-"""What lies on Kafka, against what the ledger stored. Invariant 4 of the design."""
+"""What lies on Kafka, against what ledger and payout stored."""

@@ -25,6 +25,8 @@ from premia.fsck.streams import Connection, open_stream
 SALES: Final = "gold.sales.v1"
 ENTITLEMENTS: Final = "premium.entitlements.v1"
 OUTCOMES: Final = "sale.outcomes.v1"
+PAYOUT_EVENTS: Final = "payout.events.v1"
+STATEMENTS: Final = "premium.statements.v1"
 CALCULATOR: Final = "premium_calculator"  # its consumer group
 CLAIMED_ORIGIN: Final = "premia_dlq_origin"
 FATES: Final = ("", "rejected", "duplicate", "posted", "unchanged", "superseded")
@@ -67,7 +69,8 @@ class _Fates:
 async def read_marks(servers: str) -> Marks:
     """Ask how far things are. Raises KafkaUnusableError."""
     answered = await committed_by(servers, CALCULATOR)
-    ends = await ends_of(servers, SALES, ENTITLEMENTS)
+    # All that is read later: a topic that is missing is told before anything is checked.
+    ends = await ends_of(servers, SALES, ENTITLEMENTS, OUTCOMES, PAYOUT_EVENTS, STATEMENTS)
     return Marks(
         servers,
         {partition: min(answered.get(partition, 0), end) for partition, end in ends.items() if partition.topic == SALES},

@@ -1,7 +1,7 @@
 """What payout holds of the ledger's journal is what the journal has: its leaves, postings and open items, commands, answers.
 
 Goal: statements and payment orders rest on the journal, not on a copy that drifted from it.
-Method: PostgreSQL compares both schemas in one snapshot. Payout may be behind; what it has must be right.
+Method: PostgreSQL compares both schemas in one snapshot, column by column. Payout may be behind; what it has must be right.
 Source: design, sections 3, 6 and 7.
 """
 
@@ -43,6 +43,62 @@ COMPARISONS: Final = (
         FROM ledger.log_head AS h, (SELECT tree_size, (SELECT count(*) FROM payout.ledger_transaction AS t
             WHERE t.leaf_index < w.tree_size) AS leaves FROM payout.ledger_view AS w) AS v
         WHERE v.tree_size > h.tree_size OR v.leaves <> v.tree_size""",
+    ),
+    Comparison(
+        DeviationCode.VIEW_NOT_THE_JOURNAL,
+        """
+        SELECT concat('leaf ', t.leaf_index, ': ', c.name) AS place, coalesce(c.expected, 'none') AS expected,
+            coalesce(c.found, 'none') AS found
+        FROM payout.ledger_transaction AS t JOIN ledger.journal AS j USING (leaf_index)
+        LEFT JOIN (
+            SELECT DISTINCT ON (leaf_index) leaf_index, refiner_id, lot_id, revision, stage FROM ledger.transfer
+            WHERE lot_id IS NOT NULL ORDER BY leaf_index) AS l ON l.leaf_index = t.leaf_index AND j.kind = 'premium'
+        LEFT JOIN (
+            SELECT r.leaf_index, sum(CASE WHEN r.credit_account_id = a.account_id THEN r.amount ELSE -r.amount END) AS gold_mg
+            FROM ledger.account AS a JOIN ledger.transfer AS r ON a.account_id IN (r.credit_account_id, r.debit_account_id)
+            WHERE a.owner_kind = 'org' AND a.purpose = 'gold' GROUP BY r.leaf_index) AS g ON g.leaf_index = t.leaf_index,
+        LATERAL (VALUES
+            ('transaction_id', j.transaction_id::text, t.transaction_id::text),
+            ('subject_kind', j.subject_kind, t.subject_kind),
+            ('subject_id', j.subject_id, t.subject_id),
+            ('subject_number', j.subject_number::text, t.subject_number::text),
+            ('kind', j.kind, t.kind),
+            ('effective_on', j.effective_on::text, t.effective_on::text),
+            ('command_id', CASE WHEN j.kind <> 'premium' THEN j.cause_id::text END, t.command_id::text),
+            ('refiner_id', l.refiner_id, t.refiner_id),
+            ('lot_id', l.lot_id, t.lot_id),
+            ('revision', l.revision::text, t.revision::text),
+            ('stage', l.stage, t.stage),
+            ('gold_mg', coalesce(g.gold_mg, 0)::text, coalesce(t.gold_mg, 0)::text)) AS c (name, expected, found)
+        WHERE c.expected IS DISTINCT FROM c.found ORDER BY t.leaf_index, 1""",
+    ),
+    Comparison(
+        DeviationCode.VIEW_NOT_THE_JOURNAL,
+        """
+        SELECT concat('leaf ', leaf_index, ': reservation_id') AS place, 'that of the leaf' AS expected,
+            coalesce(reservation_id::text, 'none') AS found
+        FROM payout.ledger_transaction
+        WHERE (reservation_id IS NOT NULL) <> (kind IN ('reserved', 'settled', 'voided', 'returned'))
+            OR position(convert_to('"reservation_id":"' || reservation_id || '"', 'UTF8') IN leaf) = 0
+        ORDER BY leaf_index""",
+    ),
+    Comparison(
+        DeviationCode.VIEW_POSTING_WRONG,
+        """
+        SELECT concat('leaf ', leaf_index, ', posting ', p.position) AS place,
+            concat(j.kind, ' on ', j.effective_on) AS expected, concat(p.kind, ' on ', p.effective_on) AS found
+        FROM payout.posting AS p JOIN ledger.journal AS j USING (leaf_index)
+        WHERE (p.kind, p.effective_on) IS DISTINCT FROM (j.kind, j.effective_on) ORDER BY leaf_index, p.position""",
+    ),
+    Comparison(
+        DeviationCode.VIEW_POSTING_WRONG,
+        """
+        SELECT concat('open item of leaf ', leaf_index, ', ', i.position) AS place,
+            concat_ws(', ', t.effective_on, t.refiner_id, t.lot_id, t.revision, t.stage) AS expected,
+            concat_ws(', ', i.effective_on, i.refiner_id, i.lot_id, i.revision, i.stage) AS found
+        FROM payout.open_item AS i JOIN payout.ledger_transaction AS t USING (leaf_index)
+        WHERE (i.effective_on, i.refiner_id, i.lot_id, i.revision, i.stage)
+            IS DISTINCT FROM (t.effective_on, t.refiner_id, t.lot_id, t.revision, t.stage) ORDER BY leaf_index, i.position""",
     ),
     Comparison(
         DeviationCode.VIEW_POSTING_WRONG,
