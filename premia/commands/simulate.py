@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import csv
 import gzip
-import io
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +24,7 @@ import orjson
 from premia.amounts import plain
 from premia.commands.calculate import DAY
 from premia.commands.schemes import SHIPPED_DIR, WrongInput, scheme_of_file
+from premia.csv_lines import csv_line
 from premia.kafka import kafka_servers, run
 from premia.published_registry import published_registry
 from premia.service_session import of, print_table
@@ -206,14 +206,14 @@ def _table(outcome: Simulation, title: str, names: dict[str, str]) -> None:
 
 
 def _csv(outcome: Simulation, names: dict[str, str]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(CSV_HEADINGS)
+    lines = [csv_line(CSV_HEADINGS)]
     for party in outcome.parties:
-        figures = (plain(minor, party.currency) for minor in (party.now_minor, party.proposed_minor, party.difference_minor))
+        figures = (
+            Decimal(plain(minor, party.currency)) for minor in (party.now_minor, party.proposed_minor, party.difference_minor)
+        )
         name = names.get(party.organization_id, "")
-        writer.writerow([party.organization_id, name, party.currency, party.lots, *figures])
-    return stream.getvalue()
+        lines.append(csv_line([party.organization_id, name, party.currency, party.lots, *figures]))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _as_json(outcome: Simulation, names: dict[str, str]) -> dict[str, Any]:

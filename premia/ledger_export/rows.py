@@ -1,17 +1,17 @@
 """The ledger as CSV: a row for each transfer.
 
-Method: RFC 4180 with a line of column names. Whether it is synthetic stands in every row, because rows are copied away from
-whatever stands above them.
+Method: a line of column names, then those of premia.csv_lines. Whether it is synthetic stands in every row, because rows are
+copied away from whatever stands above them.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import AsyncIterator, Sequence
-from io import StringIO
+from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from premia.amounts import plain
+from premia.csv_lines import csv_line
 from premia.ledger_export.heading import Heading
 from services.ledger.use_cases.export_journal import exported_transfers
 
@@ -26,19 +26,10 @@ COLUMNS: Final = (
 
 async def csv_lines(conn: Connection, heading: Heading) -> AsyncIterator[str]:
     """The file line by line, without line ends. Needs an open transaction."""
-    buffer = StringIO()
-    writer = csv.writer(buffer, lineterminator="")
-
-    def line(values: Sequence[object]) -> str:
-        buffer.seek(0)
-        buffer.truncate()
-        writer.writerow(values)
-        return buffer.getvalue()
-
-    yield line(COLUMNS)
+    yield csv_line(COLUMNS)
     synthetic = {True: "yes", False: "no", None: "unknown"}[heading.synthetic]
     async for transfer in exported_transfers(conn, heading.tree_size):
-        yield line(
+        yield csv_line(
             (
                 heading.programme_id,
                 synthetic,
@@ -51,7 +42,7 @@ async def csv_lines(conn: Connection, heading: Heading) -> AsyncIterator[str]:
                 transfer.recorded_at.isoformat(),
                 ":".join(transfer.debit[:3]),
                 ":".join(transfer.credit[:3]),
-                plain(transfer.amount, transfer.unit),
+                Decimal(plain(transfer.amount, transfer.unit)),
                 transfer.unit,
                 transfer.refiner_id,
                 transfer.lot_id,

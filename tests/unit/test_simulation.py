@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -232,6 +233,14 @@ def test_table_csv_and_json_tell_the_same_figures(files: list[str], tmp_path: Pa
     assert (told["lots"], told["scheme"]) == (2, "gram@2026")
     assert ET.fromstring((tmp_path / "out.svg").read_text(encoding="utf-8")).tag.endswith("svg")
     assert "2 lots, 3 organizations: 3 would get more, 0 less, 0 the same." in table.stderr
+
+
+def test_a_name_that_reads_like_a_formula_is_a_text_in_the_table(files: list[str], tmp_path: Path) -> None:
+    registry = tmp_path / "registry.yaml"
+    registry.write_text(re.sub("(?<=name: ).*", '"=1+1"', registry.read_text(encoding="utf-8")), encoding="utf-8")
+    assert premia(*files, "--csv", str(tmp_path / "out.csv")).exit_code == 0
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()))
+    assert {row["name"] for row in rows} == {"'=1+1"}
 
 
 def test_wrong_days_files_and_schemes_are_one_line_and_exit_2(files: list[str], tmp_path: Path) -> None:

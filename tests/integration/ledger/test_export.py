@@ -104,6 +104,13 @@ async def test_rows_add_up_to_the_balances(ledger: Ledger) -> None:
     assert odd["debit"] in {"payer:PAY-1:receivable", "refiner:REF-1:gold"}
 
 
+async def test_ids_that_read_like_a_formula_are_texts_in_a_spreadsheet(ledger: Ledger) -> None:
+    await ledger.post(entitlement(lot="=1+1", lines=(("@SUM(A1)", "producer", 12345),)))
+    rows = list(csv.DictReader(StringIO(await exported(ledger, csv_lines))))
+    assert {row["lot_id"] for row in rows} == {"'=1+1"}
+    assert {row["credit"] for row in rows} == {"org:@SUM(A1):payable", "org:@SUM(A1):gold"}
+
+
 async def test_every_leaf_is_a_line_byte_for_byte(ledger: Ledger) -> None:
     await filled(ledger)
     first, *leaves = (await exported(ledger, json_lines)).splitlines()
