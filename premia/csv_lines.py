@@ -15,8 +15,9 @@ from datetime import date
 from decimal import Decimal
 from io import StringIO
 from typing import Final, TypeAlias
+from uuid import UUID
 
-Cell: TypeAlias = str | int | Decimal | date | None
+Cell: TypeAlias = str | int | Decimal | date | UUID | None
 
 # Spaces, quotes and apostrophes before such a character do not keep every program from seeing it. An apostrophe that is there
 # already gets another one, so that who reads the file back by program takes one away and has what was there.
