@@ -78,8 +78,13 @@ def _plain(value: object) -> str:
 
 
 def refusal(code: str, message: str, *, status: int) -> web.Response:
-    """A refusal: a stable code, and a message that says what to do."""
-    return json_response({"code": code, "message": message}, status=status)
+    """A refusal: a stable code, and a message that says what to do. Not to be kept: what is not there may be in a moment.
+
+    Caches that are told nothing may keep a 404 (RFC 9110, section 15.1), and then hide a tile from who reads a growing log.
+    """
+    response = json_response({"code": code, "message": message}, status=status)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 class RefusedError(Exception):

@@ -204,6 +204,14 @@ async def test_what_cannot_be_proven_is_refused_by_code(served: Served) -> None:
         assert await served.code(f"/v1/proofs?{query}") == refusal, query
 
 
+async def test_no_cache_keeps_that_a_tile_was_not_there_yet(served: Served) -> None:
+    for size, status in ((255, 404), (256, 200)):
+        await served.sealed(size)
+        answered, headers, _ = await served.get("/tile/0/000")
+        assert answered == status
+        assert ("no-store" in headers["Cache-Control"]) == (status == 404)
+
+
 async def test_a_subject_gets_its_own_leaves_page_by_page_with_proofs(served: Served) -> None:
     await served.sealed(700)
     log = audit(served.path, VERIFIER)
