@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from premia.moment import Moment
+from premia.moment import END, Moment
 from services.ledger.use_cases.as_of import AsOf, present_tree_size, tree_size_at
 
 if TYPE_CHECKING:
@@ -44,7 +44,11 @@ class Recorded:
 def recorded_options(command: _Command) -> _Command:
     """`--tree-size` and `--recorded-by`, for a command that makes a `Recorded` of them by `recorded`."""
     for option in (
-        click.option("--recorded-by", type=Moment(), help="As recorded by this time, e.g. 2025-03-14T10:00:00Z."),
+        click.option(
+            "--recorded-by",
+            type=Moment(END),
+            help="As recorded by this time, e.g. 2025-03-14T10:00:00Z, or by the end of a day in UTC.",
+        ),
         click.option("--tree-size", type=click.IntRange(min=0), help="As recorded in the first so many leaves of the log."),
     ):
         command = option(command)

@@ -130,6 +130,10 @@ async def test_a_moment_is_the_tree_size_that_was_there_then(ledger: Ledger) -> 
     assert await tree_size_at(ledger.conn, moments[-1] + timedelta(days=1)) == 5
     ran = await premia(ledger, "balances", "--recorded-by", moments[1].isoformat(), "--json")
     assert "As of tree size 2." in ran.talk
+    by_day = await premia(ledger, "balances", "--recorded-by", moments[-1].date().isoformat())
+    assert "As of tree size 5." in by_day.talk, "by a day is by its end, as everywhere in accounts"
+    day_before = await premia(ledger, "balances", "--recorded-by", (moments[0] - timedelta(days=1)).date().isoformat())
+    assert "As of tree size 0." in day_before.talk
 
 
 async def test_an_account_is_there_from_its_first_posting_on(ledger: Ledger) -> None:
