@@ -29,6 +29,7 @@ SETTING: Final = "PREMIA_LEDGER_WITNESSES"
 WITNESSES_MAX: Final = 16  # signed-note promises readers no more than 16 signatures in a note.
 TIMEOUT_S: Final = 10.0  # a witness makes one file durable before it answers; across the world a second.
 ANSWER_BYTES_MAX: Final = 16 * 1024  # a few signature lines of 150 bytes each
+SHOWN_CHARS_MAX: Final = 200  # a sentence or two
 SIZE_BYTES_MAX: Final = 20  # a size of 63 bits and a newline
 ASKED_MAX: Final = 2  # once with the size that we know of, once with the one that it told us
 
@@ -87,7 +88,7 @@ class Witness:
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return NotCosigned(WitnessState.SILENT, f"it answered {status}")
         if status != HTTPStatus.OK:
-            return NotCosigned(WitnessState.REFUSING, f"it answered {status}: {answer.decode(errors='replace').strip()}")
+            return NotCosigned(WitnessState.REFUSING, f"it answered {status}: {_shown(answer)}")
         try:
             signatures = read_signatures(answer.decode(errors="replace"))
         except NoteError as error:
@@ -125,4 +126,14 @@ def _witness(words: list[str]) -> Witness:
 async def _post(session: aiohttp.ClientSession, url: str, body: bytes) -> tuple[int, bytes]:
     timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     async with session.post(url, data=body, timeout=timeout, allow_redirects=False) as answer:
-        return answer.status, await answer.content.read(ANSWER_BYTES_MAX)
+        content = b""
+        # A read gives what has arrived, which may be less than all.
+        while len(content) < ANSWER_BYTES_MAX and (part := await answer.content.read(ANSWER_BYTES_MAX - len(content))):
+            content += part
+        return answer.status, content
+
+
+def _shown(answer: bytes) -> str:
+    """What somebody else's machine said, as our log may show it."""
+    text = answer.decode(errors="replace").strip()[:SHOWN_CHARS_MAX]
+    return "".join(sign if sign.isprintable() else "?" for sign in text)

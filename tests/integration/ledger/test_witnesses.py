@@ -98,6 +98,23 @@ def signs(*keys: NoteKey) -> Answer:
     return answer
 
 
+def in_pieces(whole: Answer) -> Answer:
+    """The same answer, a letter at a time, each of which has arrived before the next is sent."""
+
+    async def answer(body: str) -> web.Response:
+        response = await whole(body)
+        text = response.text or ""
+
+        async def letters() -> AsyncIterator[bytes]:
+            for letter in text:
+                yield letter.encode()
+                await asyncio.sleep(0.001)  # leave the loop to who reads
+
+        return web.Response(status=response.status, body=letters())
+
+    return answer
+
+
 async def ask(witness: Witness, session: aiohttp.ClientSession, size: int) -> Signature | NotCosigned:
     asked = checkpoint(size)
     return await witness.cosign(session, asked, KEYS.signed(asked.text), prove)
@@ -121,6 +138,13 @@ async def test_a_witness_that_knows_another_size_is_asked_again_from_there() -> 
     async with answering(says(409, "7\n"), signs(KEY)) as (stranger, witness, session):
         assert isinstance(await ask(witness, session, 9), Signature)
         assert [body.split("\n")[0] for body in stranger.asked] == ["old 0", "old 7"]
+
+
+async def test_an_answer_that_comes_in_pieces_is_read_to_its_end() -> None:
+    first, second = says(409, "12\n"), signs(new_note_key("witness.example/other", NoteKind.WITNESS), KEY)
+    async with answering(in_pieces(first), in_pieces(second)) as (stranger, witness, session):
+        assert isinstance(await ask(witness, session, 20), Signature)
+        assert [body.split("\n")[0] for body in stranger.asked] == ["old 0", "old 12"]
 
 
 async def test_a_witness_that_was_ahead_and_is_mended_cosigns_again() -> None:
@@ -156,6 +180,14 @@ async def test_what_is_no_cosignature_says_how_the_witness_is(
     assert isinstance(found, NotCosigned)
     assert found.state is state
     assert why in found.why
+
+
+async def test_what_a_witness_says_is_one_short_line_of_our_log() -> None:
+    async with answering(says(403, f"no\n2026-11-27 INFO all is well\x1b[2J{'x' * 5_000}")) as (_, witness, session):
+        found = await ask(witness, session, 9)
+    assert isinstance(found, NotCosigned)
+    assert found.why.startswith("it answered 403: no?2026-11-27 INFO all is well?[2Jxxx")
+    assert len(found.why) < 300
 
 
 async def test_a_witness_that_never_answers_or_is_not_there_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
