@@ -21,7 +21,8 @@ from verifier.audit import Audit
 from verifier.checkpoint import Checkpoint, open_checkpoint
 from verifier.deviation import Deviation, DeviationCode
 from verifier.log import verify_log
-from verifier.tiles import Folder, Server, Tiles, UnreachableError, has_entries, tile_path
+from verifier.merkle import HASH_BYTES
+from verifier.tiles import TILE_WIDTH, Folder, Server, Tiles, UnreachableError, has_entries, tile_path
 
 SIZES = (0, 1, 2, 255, 256, 257, 512, 513, 700)
 
@@ -306,12 +307,19 @@ class _Files(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     token: str | None = None
     status: int | None = None
+    cut = False
 
     def do_GET(self) -> None:
         """Files, but entries only for who has the token."""
         asked = self.headers.get("Authorization")
         if self.status is not None:
             self.send_error(self.status)
+        elif self.cut:
+            self.send_response(200)
+            self.send_header("Content-Length", str(2 * TILE_WIDTH * HASH_BYTES))
+            self.end_headers()
+            self.wfile.write(bytes(TILE_WIDTH * HASH_BYTES))
+            self.close_connection = True
         elif "/entries/" in self.path and self.token is not None and asked != f"Bearer {self.token}":
             self.send_error(401)
         else:
@@ -322,8 +330,8 @@ class _Files(http.server.SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def served(folder: Path, *, token: str | None = None, status: int | None = None) -> Iterator[str]:
-    kind = type("Files", (_Files,), {"token": token, "status": status})
+def served(folder: Path, *, token: str | None = None, status: int | None = None, cut: bool = False) -> Iterator[str]:
+    kind = type("Files", (_Files,), {"token": token, "status": status, "cut": cut})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), lambda *args: kind(*args, directory=folder))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -362,6 +370,15 @@ def test_a_server_that_does_not_answer_is_not_taken_for_a_log_without_files(tmp_
         with pytest.raises(UnreachableError, match="answered 302"):
             server.read("checkpoint", 100)
         server.close()
+
+
+def test_an_answer_that_breaks_off_is_a_bad_line_and_no_deviation(tmp_path: Path) -> None:
+    with served(tmp_path, cut=True) as url:
+        server = Server(url)
+        with pytest.raises(UnreachableError, match=r"tile/0/000: ended in the middle"):
+            server.read("tile/0/000", 2 * TILE_WIDTH * HASH_BYTES)
+        with pytest.raises(Deviation, match="has more than"):  # whatever comes after it
+            server.read("tile/0/000", 100)
 
 
 def test_a_file_that_is_larger_than_any_of_its_kind_is_refused(tmp_path: Path) -> None:
