@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,10 +39,11 @@ from services.ledger.metrics import (
 from services.ledger.published_log import PublishedLog
 from services.ledger.sealing import Sealing
 from services.ledger.use_cases.compare_log import JOURNAL_SIZE
+from services.ledger.use_cases.just_posted import JustPosted
 from services.ledger.use_cases.post_batch import BatchResult, post_batch
 from services.ledger.use_cases.read_corrections import waiting_corrections
 from services.ledger.use_cases.recover_log import recover_log
-from services.ledger.use_cases.relay_journal import JustPosted
+from services.ledger.use_cases.relay_journal import next_messages
 from services.ledger.use_cases.seal_log import recorded_at
 from services.ledger.use_cases.sequence_gaps import gap_figures
 from services.ledger.use_cases.sum_account_days import keep_summed, unsummed_leaves
@@ -72,10 +74,9 @@ class Posting:
     """Connects the consumer to the use case: what a batch did is counted, and relayed, only once it is committed."""
 
     def __init__(self) -> None:
-        self.just_posted = JustPosted()
-        self.journal_wake = asyncio.Event()
+        self.to_relay = JustPosted()
+        self.to_seal = JustPosted()
         self.outbox_wake = asyncio.Event()
-        self.sealer_wake = asyncio.Event()
         self._result = BatchResult()
         self._records = 0
 
@@ -96,10 +97,9 @@ class Posting:
         for outcome, count in result.commands.items():
             COMMANDS_TOTAL.labels(outcome).inc(count)
         TRANSFERS_TOTAL.inc(result.transfers)
-        self.just_posted.add(result.rows)
-        self.journal_wake.set()
+        self.to_relay.add(result.rows)
+        self.to_seal.add(result.rows)
         self.outbox_wake.set()
-        self.sealer_wake.set()
 
 
 async def measure(pool: Pool, log_folder: LogFolder, keys: LogKeys) -> None:
@@ -174,7 +174,7 @@ async def main(stop: asyncio.Event) -> None:
                 await run_relay(pool, producer, schema=SCHEMA, source=source, read_after=read_after, wake=wake)
 
             published = PublishedLog(log_folder, producer)
-            sealing = Sealing(pool, log_folder, keys, published, posting.sealer_wake)
+            sealing = Sealing(pool, log_folder, keys, published, posting.to_seal)
             try:
                 await run_side_by_side(
                     stop,
@@ -182,7 +182,7 @@ async def main(stop: asyncio.Event) -> None:
                     consume(pool, subscription),
                     consume(pool, sequences),
                     follow_registry(roles.use),
-                    relay("journal", posting.just_posted.journal_after, posting.journal_wake),
+                    relay("journal", partial(next_messages, posting.to_relay), posting.to_relay.wake),
                     relay("outbox", _outbox_after, posting.outbox_wake),
                     sealing.run(),
                     follow_with(log_witnesses, log_folder, published),

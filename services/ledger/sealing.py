@@ -19,6 +19,7 @@ from services.ledger.adapters.log_keys import LogKeys
 from services.ledger.metrics import SEAL_SECONDS
 from services.ledger.published_log import PublishedLog
 from services.ledger.use_cases.compare_log import compare_log
+from services.ledger.use_cases.just_posted import JustPosted
 from services.ledger.use_cases.seal_log import seal_log
 from services.runtime.database import LOCK_POLL_S, hold_alone
 
@@ -31,10 +32,10 @@ POLL_S: Final = 0.25  # how late another process's batch may be seen; our own wa
 
 
 class Sealing:
-    """One sealer. `wake` is set when a batch was committed."""
+    """One sealer."""
 
-    def __init__(self, pool: Pool, folder: LogFolder, keys: LogKeys, published: PublishedLog, wake: asyncio.Event) -> None:
-        self._wake = wake
+    def __init__(self, pool: Pool, folder: LogFolder, keys: LogKeys, published: PublishedLog, just_posted: JustPosted) -> None:
+        self._just_posted = just_posted
         self._pool = pool
         self._published = published
         self._folder = folder
@@ -48,10 +49,10 @@ class Sealing:
                 await asyncio.sleep(LOCK_POLL_S)
             log = await self._begin(conn)
             while True:
-                self._wake.clear()
+                self._just_posted.wake.clear()
                 started = time.monotonic()
                 async with self._published.changing:
-                    sealed = await seal_log(conn, log)
+                    sealed = await seal_log(conn, log, self._just_posted)
                     if sealed is not None:
                         await self._published.put(sealed.checkpoint, sealed.note)
                 if sealed is None:
@@ -78,6 +79,6 @@ class Sealing:
     async def _wait(self) -> None:
         try:
             async with asyncio.timeout(POLL_S):
-                await self._wake.wait()
+                await self._just_posted.wake.wait()
         except TimeoutError:
             return

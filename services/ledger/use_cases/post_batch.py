@@ -46,8 +46,9 @@ from services.ledger.domain.post_entitlement import (
     post_entitlement,
 )
 from services.ledger.domain.transaction import CommandCause, TransactionDraft
+from services.ledger.use_cases.just_posted import PostedRows
 from services.ledger.use_cases.load_books import load_books
-from services.ledger.use_cases.relay_journal import PostedRows, rows_of
+from services.ledger.use_cases.relay_journal import rows_of
 from services.ledger.use_cases.save_books import Pages, save_books
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ _Item = Entitlement | Command | UnreadableCommand | UnanswerableRecord
 
 @dataclass(slots=True)
 class BatchResult:
-    """What became of a batch: numbers of records by outcome, for metrics, and what is to be relayed once it is committed."""
+    """What became of a batch: numbers of records by outcome, for metrics, and its rows for who follows the journal."""
 
     entitlements: Counter[str] = field(default_factory=Counter)
     commands: Counter[str] = field(default_factory=Counter)

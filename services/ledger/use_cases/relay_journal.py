@@ -2,34 +2,28 @@
 
 Goal: whoever waits for the outcome of a command or of a sale has seen the transaction first, in the same order as the log.
 Method: the outcome of what was posted is announced with its first leaf; it is not in the outbox. Rows come from the journal,
-and messages are made of rows. If the batch that comes next was just committed by this process, its rows are those that it wrote
-there; tests compare the two for whatever they post.
+and messages are made of rows; if the batch that comes next was just committed by this process, of the rows that it wrote there.
+Tests compare the two for whatever they post.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from schemas.message import Message
 from schemas.sale_outcome import Outcome
 from services.ledger.adapters.messages import command_outcome_message, sale_outcome_message, transaction_message
 from services.ledger.domain.entitlement import Cause
+from services.ledger.use_cases.just_posted import PostedRows
 from services.ledger.use_cases.save_books import COMMAND, ENTITLEMENT, JOURNAL, Pages
 from services.runtime.kafka import IN_ONE_GO_MAX
 
 if TYPE_CHECKING:
-    from asyncpg import Record
-
+    from services.ledger.use_cases.just_posted import JustPosted, Row
     from services.runtime.database import Connection
-
-BATCHES_MAX: Final = 2  # one waits while posting commits the next; a relay that is further behind reads the journal.
-LEAVES_MAX: Final = 4_000  # of a batch, twice what is usual: at 1.5 KB a leaf 6 MB in memory. Larger ones are read in pieces.
-
-_Row: TypeAlias = "Sequence[Any] | Record"
 
 LEAVES: Final = """
     SELECT leaf_index, transaction_id::text, subject_id, recorded_at, leaf FROM ledger.journal
@@ -42,32 +36,10 @@ POSTED_COMMANDS: Final = """
     FROM ledger.command WHERE first_leaf > $1 AND first_leaf <= $2"""
 
 
-class PostedRows(NamedTuple):
-    """Rows as the statements above give them: leaves on end, and what was posted with its first leaf among them."""
-
-    leaves: Sequence[_Row] = ()
-    sales: Sequence[_Row] = ()
-    commands: Sequence[_Row] = ()
-
-
-class JustPosted:
-    """Batches that this process committed, in order, until the relay asks for what comes next."""
-
-    def __init__(self) -> None:
-        self._batches: deque[PostedRows] = deque()
-
-    def add(self, rows: PostedRows) -> None:
-        """Keep a batch, if it is not too large and not too many wait."""
-        if rows.leaves and len(rows.leaves) <= LEAVES_MAX and len(self._batches) < BATCHES_MAX:
-            self._batches.append(rows)
-
-    async def journal_after(self, conn: Connection, leaf_index: int, limit: int) -> list[tuple[int, Message]]:
-        """As the function of this name; a batch that is at hand is given as a whole."""
-        while self._batches and self._batches[0].leaves[0][0] <= leaf_index:
-            self._batches.popleft()  # by now it was read from the journal
-        if self._batches and self._batches[0].leaves[0][0] == leaf_index + 1:
-            return await messages_of(self._batches.popleft())
-        return await journal_after(conn, leaf_index, limit)
+async def next_messages(just_posted: JustPosted, conn: Connection, leaf_index: int, limit: int) -> list[tuple[int, Message]]:
+    """As `journal_after`; a batch that is at hand is given as a whole."""
+    at_hand = just_posted.take(leaf_index + 1)
+    return await journal_after(conn, leaf_index, limit) if at_hand is None else await messages_of(at_hand)
 
 
 async def journal_after(conn: Connection, leaf_index: int, limit: int) -> list[tuple[int, Message]]:
@@ -80,7 +52,7 @@ async def journal_after(conn: Connection, leaf_index: int, limit: int) -> list[t
     return await messages_of(PostedRows(leaves, sales, await conn.fetch(POSTED_COMMANDS, leaf_index, until)))
 
 
-def _columns(table: Sequence[str], names: str) -> Callable[[_Row], _Row]:
+def _columns(table: Sequence[str], names: str) -> Callable[[Row], Row]:
     return itemgetter(*[table.index(name) for name in names.split()])
 
 
@@ -122,7 +94,7 @@ async def messages_of(rows: PostedRows) -> list[tuple[int, Message]]:
     return messages
 
 
-def _sale_outcome(row: _Row) -> Message:
+def _sale_outcome(row: Row) -> Message:
     _, sale_source, sale_id, sale_hash, origin, refiner_id, lot_id, revision, sequence, detail, recorded_at = row
     return sale_outcome_message(
         sale_source=sale_source,
@@ -141,7 +113,7 @@ def _sale_outcome(row: _Row) -> Message:
     )
 
 
-def _command_outcome(row: _Row) -> Message:
+def _command_outcome(row: Row) -> Message:
     _, command_id, command_hash, subject_id, code, transaction_id, recorded_at = row
     return command_outcome_message(
         command_id=command_id,

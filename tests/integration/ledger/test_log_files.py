@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
 import pytest
 
 from schemas.note_signing import NoteKind, new_note_key
@@ -17,8 +18,11 @@ from services.ledger.adapters.log_keys import LogKeys
 from services.ledger.adapters.signed_note import Note, read_signatures
 from services.ledger.log_errors import LogError, LogFault
 from services.ledger.use_cases.compare_log import compare_log
+from services.ledger.use_cases.just_posted import JustPosted
+from services.ledger.use_cases.seal_log import seal_log
 from tests.integration.ledger.conftest import Ledger
 from tests.integration.ledger.logs import KEYS, ORIGIN, audit, fill, seal
+from tests.integration.ledger.records import entitlement
 
 VERIFIER: Final = KEYS.keys[0].verifier_key()
 SIZES: Final = (0, 1, 255, 256, 257, 600)
@@ -129,6 +133,34 @@ async def test_a_sealing_of_many_leaves_reads_them_in_pieces(
     await fill(ledger.conn, 1_111)
     await seal(ledger.conn, tmp_path)
     assert audit(tmp_path, VERIFIER).size == 1_111
+
+
+async def test_leaves_at_hand_are_sealed_as_those_of_the_journal(ledger: Ledger, tmp_path: Path) -> None:
+    at_hand = JustPosted()
+    from_memory, from_journal = (resumed(LogFolder(tmp_path / name), KEYS, 0) for name in ("memory", "journal"))
+    for lot, here in (("A", True), ("B", True), ("C", False), ("D", True)):  # another process posted C
+        result = await ledger.post(entitlement(lot=lot, origin_offset=ord(lot)))
+        if here:
+            at_hand.add(result.rows)
+    sizes = []
+    while (sealed := await seal_log(ledger.conn, from_memory, at_hand)) is not None:
+        sizes.append(sealed.checkpoint.size)
+    assert sizes == [2, 4], "A and B together, and what nobody has at hand out of the journal"
+    await seal_log(ledger.conn, from_journal)
+    assert audit(tmp_path / "memory", VERIFIER) == audit(tmp_path / "journal", VERIFIER)
+
+
+async def test_nothing_is_sealed_from_memory_after_the_connection_that_holds_the_lock_is_gone(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    at_hand = JustPosted()
+    at_hand.add((await ledger.post(entitlement(lot="A"))).rows)
+    closed = await asyncpg.connect(ledger.environment["PREMIA_LEDGER_DATABASE_URL"])
+    await closed.close()
+    log = resumed(LogFolder(tmp_path), KEYS, 0)
+    with pytest.raises(asyncpg.InterfaceError):
+        await seal_log(closed, log, at_hand)
+    assert log.size == 0
 
 
 async def refused(ledger: Ledger, path: Path, keys: LogKeys = KEYS) -> LogFault:
