@@ -22,7 +22,7 @@ Cell: TypeAlias = str | int | Decimal | date | UUID | None
 # Spaces, quotes and apostrophes before such a character do not keep every program from seeing it. An apostrophe that is there
 # already gets another one, so that who reads the file back by program takes one away and has what was there.
 # The last four are "=", "+", "-" and "@" at full width.
-BEGINS_A_FORMULA: Final = re.compile(r"""(?:^|(?<=;))(?=[\s'"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|[\t\r\n])""")
+BEGINS_A_FORMULA: Final = re.compile(r"""(?:^|(?<=;))(?=[\s'"]*[=+\-@\uFF1D\uFF0B\uFF0D\uFF20]|'*[\t\r\n])""")
 END: Final = "\r\n"  # a text with one of the two is quoted only if the line ends with it
 
 

@@ -34,6 +34,7 @@ def cells(line: str, delimiter: str = ",") -> list[str]:
         ("  =1", "'  =1"),
         ("\uff1d1", "'\uff1d1"),
         ("'=1", "''=1"),
+        ("'\t1", "''\t1"),
         ("LOT;=1", "LOT;'=1"),
         ("'t Hooft", "'t Hooft"),
         ("PE-2025-000123", "PE-2025-000123"),
@@ -61,4 +62,4 @@ def test_no_text_begins_a_formula_and_each_can_be_read_back(texts: list[str]) ->
 
 def _read_back(cell: str) -> str:
     """What docs/ledger.md says: of several apostrophes before such a character the first is ours."""
-    return re.sub(r"(^|;)'(?=[\s'\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])", r"\1", cell)
+    return re.sub(r"(^|;)'(?=[\s'\"]*[=+\-@\uff1d\uff0b\uff0d\uff20]|'*[\t\r\n])", r"\1", cell)
