@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from premia.connection import Unreachable, needed
@@ -20,8 +21,9 @@ def kafka_servers() -> str:
     return needed("KAFKA_BOOTSTRAP_SERVERS")
 
 
-def run(main: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a command's coroutine. Raises Unreachable (exit 3) if Kafka or a topic is not there."""
+@contextmanager
+def told_if_unreachable() -> Iterator[None]:
+    """Raise Unreachable (exit 3) if Kafka or a topic is not there."""
     # They take longer to import than a command's help may.
     from aiokafka.errors import (  # noqa: PLC0415
         KafkaConnectionError,
@@ -33,8 +35,14 @@ def run(main: Coroutine[Any, Any, _Result]) -> _Result:
 
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it would say is said below, once
     try:
-        return asyncio.run(main)
+        yield
     except (KafkaConnectionError, KafkaTimeoutError, TimeoutError) as error:
         raise Unreachable(f"Kafka at {kafka_servers()} does not answer: {error}") from error
     except (TopicMissingError, TopicAuthorizationFailedError) as error:
         raise Unreachable(str(error)) from error
+
+
+def run(main: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a command's coroutine. Raises Unreachable (exit 3) if Kafka or a topic is not there."""
+    with told_if_unreachable():
+        return asyncio.run(main)

@@ -2,25 +2,31 @@
 
 Goal: whoever holds any paper of it (a lot, a payout, a bank reference, a statement) sees every event, posting and booking that
 belongs to it, in the order of business days, each posting with the leaf of the log that records it.
-Method: one snapshot of ledger and payout, by the reader's login.
+Method: one snapshot of ledger and payout, by the reader's login. Who decided about a recalculation is on Kafka, which is asked
+only if there is one; without Kafka the story is told without these persons, and says so.
 Refuses: a name that nothing has, or that several things have: exit 2.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import click
 import orjson
 
+from premia.connection import Unreachable
 from premia.database import reader
+from premia.kafka import kafka_servers, told_if_unreachable
 from premia.trace.story_lines import story_lines
 
 if TYPE_CHECKING:
     from premia.trace.event import TraceEvent
     from premia.trace.subject import Traced
+    from services.premium_calculator.recalculations import Recalculation
 
 
 @click.command()
@@ -46,4 +52,16 @@ async def _read(name: str) -> tuple[Traced, list[TraceEvent]]:
 
     async with reader() as conn:
         about = await the_traced(conn, name)
-        return about, await story_of(conn, about)
+        return about, await story_of(conn, about, _recalculations_of)
+
+
+async def _recalculations_of(entitlement_ids: Collection[UUID]) -> Mapping[UUID, Recalculation]:
+    from premia.trace.recalculations import recalculations_of  # noqa: PLC0415
+    from services.premium_calculator.errors import UnreadableRecalculationError  # noqa: PLC0415
+
+    try:
+        with told_if_unreachable():
+            return await recalculations_of(kafka_servers(), entitlement_ids)
+    except (Unreachable, UnreadableRecalculationError) as error:
+        click.echo(f"who approved a recalculation is not told: {error}", err=True)
+        return {}

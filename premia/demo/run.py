@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -17,6 +18,7 @@ from premia.local.bank import bank_of
 from premia.local.errors import MachineNotReady
 from premia.local.tokens import read_tokens
 from premia.service_client import ServiceClient
+from premia.trace.recalculations import recalculations_of
 from premia.trace.story import story_of
 from premia.trace.story_lines import story_lines
 from premia.trace.subject import Lot
@@ -66,7 +68,7 @@ async def run_sample(stack: LocalStack, sample: Sample, stopwatch: Stopwatch) ->
         await driver.run(sample.cycles)
         summary = await next(iter(driver.clients.values())).get("/v1/summary")
         facts = await read_facts(driver.reader, driver.outcomes, summary, sample.registry)
-        return facts, story_lines(STORY, await story_of(driver.reader, STORY))
+        return facts, story_lines(STORY, await story_of(driver.reader, STORY, partial(recalculations_of, driver.servers)))
 
 
 @asynccontextmanager

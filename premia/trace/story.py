@@ -3,6 +3,7 @@
 Goal: every event, posting and booking of it, from the refiner's record to the bank and back, none twice.
 Method: a story is the premium leaves it is about, the payout orders that took them or moved in them, and the statements that
 name any of these. The three are found from whichever one the story begins with; then all of each are told.
+Who decided about a recalculation is asked of whoever reads that log.
 Source: design, sections 6 and 7. A leaf stands in the first statement of its subject that is made at a larger tree and whose
 period ends on or after its day (compose_statement).
 """
@@ -10,10 +11,10 @@ period ends on or after its day (compose_statement).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
 import orjson
@@ -22,6 +23,7 @@ from premia.amounts import grouped, plain, unit_name
 from premia.service_session import money
 from premia.trace.event import TraceEvent, in_order
 from premia.trace.orders import order_events
+from premia.trace.recalculations import two_persons
 from premia.trace.subject import IssuedStatement, Lot, Payout, Traced
 from schemas.identity import derived_id
 from schemas.ledger_words import FINE_GOLD
@@ -31,8 +33,10 @@ from services.payout.use_cases.record_statement import ATTESTATION
 if TYPE_CHECKING:
     from asyncpg import Record
 
+    from services.premium_calculator.recalculations import Recalculation
     from services.runtime.database import Connection
 
+RecalculationsOf: TypeAlias = "Callable[[Collection[UUID]], Awaitable[Mapping[UUID, Recalculation]]]"
 REGISTRY_CHARS_SHOWN: Final = len("sha256:") + 12
 LEAVES_OF_LOT: Final = """
     SELECT generate_series(first_leaf, first_leaf + leaves - 1) AS leaf_index FROM ledger.entitlement
@@ -114,8 +118,8 @@ class _Scope:
     statement_ids: tuple[UUID, ...] = ()
 
 
-async def story_of(conn: Connection, about: Traced) -> list[TraceEvent]:
-    """All events, by business day."""
+async def story_of(conn: Connection, about: Traced, recalculations_of: RecalculationsOf) -> list[TraceEvent]:
+    """All events, by business day. `recalculations_of`: asked only if the story has an entitlement of one."""
     scope = await _scope(conn, about)
     events: list[TraceEvent] = []
     if isinstance(about, Lot):
@@ -123,8 +127,10 @@ async def story_of(conn: Connection, about: Traced) -> list[TraceEvent]:
         events += [_refused(row) for row in await conn.fetch(REFUSED, about.refiner_id, about.lot_id)]
     else:
         entitlements = await conn.fetch(ENTITLEMENTS_OF_LEAVES, scope.item_leaves)
+    recalculated = {row["entitlement_id"] for row in entitlements if row["cause"] == "recalculation"}
+    recalculations = await recalculations_of(recalculated) if recalculated else {}
     for row in entitlements:
-        events += _sale(row)
+        events += _sale(row, recalculations.get(row["entitlement_id"]))
     orders = await order_events(conn, scope.order_ids)
     leaves = tuple(sorted({*scope.item_leaves, *orders.leaves}))
     events += await _postings(conn, leaves)
@@ -154,14 +160,15 @@ async def _scope(conn: Connection, about: Traced) -> _Scope:
 # --- the sale ---------------------------------------------------------------------------------------------------------
 
 
-def _sale(row: Record) -> list[TraceEvent]:
+def _sale(row: Record, recalculation: Recalculation | None) -> list[TraceEvent]:
     lot = f"{row['refiner_id']}/{row['lot_id']}"
     entitlement = orjson.loads(row["value"])
+    decided, persons = ("", {}) if recalculation is None else two_persons(recalculation)
     said = TraceEvent(
         on=row["effective_on"],
         at=row["recorded_at"],
         what=row["cause"],
-        text=f"{lot} revision {row['revision']} ({entitlement['stage']}), sale {row['sale_id']} at {row['origin']}",
+        text=f"{lot} revision {row['revision']} ({entitlement['stage']}), sale {row['sale_id']} at {row['origin']}{decided}",
         details={
             "refiner_id": row["refiner_id"],
             "lot_id": row["lot_id"],
@@ -169,6 +176,7 @@ def _sale(row: Record) -> list[TraceEvent]:
             "stage": entitlement["stage"],
             "sale_id": row["sale_id"],
             "origin": row["origin"],
+            **persons,
         },
     )
     totals = ", ".join(

@@ -137,9 +137,21 @@ async def test_a_status_withdrawn_from_an_earlier_day_posts_exactly_the_listed_d
 
     lot = (await sold.done("lot", "REF/AFTER")).stdout
     assert "Revision 2, calculation 1 · final · ineligible · posted, counts now\n  recalculated from sale " in lot
+    (line,) = [line for line in (await sold.done("trace", "REF/AFTER")).lines if "recalculation " in line.split("; ")[0]]
+    assert f"; recalculation {id_}, prepared by ana at 20" in line
+    assert ", approved by bruno at 20" in line
+    (told,) = await recalculated(sold, "AFTER")
+    assert (told["recalculation_id"], told["prepared_by"], told["approved_by"]) == (id_, "ana", "bruno")
+    assert told["prepared_at"] < told["approved_at"]
     explained = (await sold.done("explain", "REF/AFTER")).stdout
     assert "Calculation 1 of this revision" in explained
     assert (await sold.done("fsck")).exit_code == 0
+
+
+async def recalculated(sold: Programme, lot_id: str) -> list[dict[str, Any]]:
+    """What the story of a lot says of each time that it was calculated again."""
+    story = json.loads((await sold.done("trace", f"REF/{lot_id}", "--json")).stdout)
+    return [event["details"] for event in story["events"] if event["what"] == "recalculation"]
 
 
 def difference_of(before: dict[str, str], after: dict[str, str], id_: str) -> str:
@@ -209,8 +221,18 @@ async def test_two_recalculations_at_once_post_each_difference_once(sold: Progra
     assert (first.exit_code, second.exit_code, "refused 1 (STALE_RECALCULATION)" in second.stderr) == (0, 4, True)
     expected = {party["organization_id"]: party["difference"] for party in listed["organizations"]}
     assert difference_of(before, await sold.payable(), "ORG-C") == expected["ORG-C"]
+    (told,) = await recalculated(sold, "TWICE-1")
+    assert (told["recalculation_id"], told["prepared_by"]) == (other, "diego"), "the first that was published counts"
     closed = await sold.run("recalculate", "withdraw", one, actor="ana")
     assert (closed.exit_code, "RECALCULATION_CLOSED" in closed.stderr) == (4, True)
+
+
+async def test_without_kafka_a_story_is_told_without_who_approved(sold: Programme) -> None:
+    away = await premia("127.0.0.1:1", "trace", "REF/AFTER", "--json")
+    assert (away.exit_code, "who approved a recalculation is not told: Kafka at 127.0.0.1:1" in away.stderr) == (0, True)
+    told = [event["details"] for event in json.loads(away.stdout)["events"] if event["what"] == "recalculation"]
+    assert told
+    assert not any("approved_by" in one for one in told)
 
 
 async def test_what_is_wrong_is_said_in_one_line(sold: Programme) -> None:
