@@ -18,6 +18,7 @@ import click
 from premia.local.errors import EXIT_INTERRUPTED
 
 EXIT_FULL: Final = 3  # as what cannot be reached
+EXIT_NOBODY_READS: Final = 141  # as shells report what SIGPIPE ended; click's own 1 means that a check found something
 
 # name -> (module, attribute, one line of help). The help stands here so that `premia --help` imports nothing else.
 COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
@@ -80,7 +81,7 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, COMMANDS[name][2]) for name in self.list_commands(ctx)])
 
     def invoke(self, ctx: click.Context) -> object:
-        """As click does, without colours where NO_COLOR is set; Ctrl-C and a full disk end it with a line and an exit code."""
+        """As click does, without colours where NO_COLOR is set; what ends it from outside has an exit code of its own."""
         if os.environ.get("NO_COLOR"):  # no-color.org: whatever its value, unless it is empty
             ctx.color = False
         try:
@@ -89,10 +90,12 @@ class LazyGroup(click.Group):
             click.echo("Interrupted.", err=True)
             raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
         except OSError as error:
-            if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EPIPE}:
                 raise
             if error.filename is None:  # what is left to be written would be tried again at the end, and fail there
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            if error.errno == errno.EPIPE:
+                raise click.exceptions.Exit(EXIT_NOBODY_READS) from None
             click.echo(f"{error.filename or 'standard output'}: {error.strerror}: it was not written to the end", err=True)
             raise click.exceptions.Exit(EXIT_FULL) from error
 
@@ -112,7 +115,8 @@ def main() -> None:
     """Premia turns gold sale events into premium payouts that anyone can check.
 
     Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 a check found something, 2 wrong use or input,
-    3 a part that is needed cannot be reached, 4 something was rejected, 130 interrupted.
+    3 a part that is needed cannot be reached, 4 something was rejected, 130 interrupted,
+    141 nobody reads the output any more.
     """
 
 

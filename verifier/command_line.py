@@ -338,3 +338,4 @@ def _write(line: str) -> None:
     # A terminal that lacks a letter still gets the line.
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    sys.stdout.flush()  # here whoever called can tell why it failed; at the end of the program nobody can
