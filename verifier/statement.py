@@ -52,10 +52,6 @@ class _Statement:
         """Whether the leaf was known to the statement and took effect by its end."""
         return leaf.index < self.tree_size and leaf.effective_on <= self.period_to
 
-    def is_too_early_for(self, leaf: Leaf) -> bool:
-        """Whether the leaf is of its time, and was not there yet."""
-        return leaf.index >= self.tree_size and leaf.effective_on <= self.period_to
-
 
 def verify_statement(bundle: Bundle) -> Findings:
     """Check a statement against its leaves. Raises Deviation."""
@@ -234,11 +230,11 @@ def _findings(
         found.not_proven.append(
             "In which earlier statement each leaf of the opening balance stood: the previous statement is not in the bundle."
         )
-    late = [leaf for leaf in bundle.leaves if statement.is_too_early_for(leaf) and _must_be_named(leaf)]
-    if late:
+    later = [leaf for leaf in bundle.leaves if not statement.covers(leaf) and _must_be_named(leaf)]
+    if later:
         found.not_proven.append(
-            f"What {of(len(late), 'leaf', 'leaves')} changed, from leaf {late[0].index} on, that took effect by the end of the"
-            " period and came after the statement was made: ask for the next statement."
+            f"What {of(len(later), 'leaf', 'leaves')} changed, beginning with leaf {later[0].index} of {later[0].effective_on}:"
+            " recorded after the statement was made, or with effect after its period. Ask for the next statement."
         )
     found.not_proven += [
         "That weights and fineness are true: the lots' documents and assays vouch for them, the log keeps what was stated.",
