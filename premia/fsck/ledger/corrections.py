@@ -1,8 +1,9 @@
 """Opening balances and corrections: each rests on two persons, says who and why, and takes back what it says it takes back.
 
 Goal: nobody corrects the books alone, and nothing is taken back twice or otherwise than it was posted.
-Method: leaves of these kinds are few; each is read with the proposal and decision that its cause names, and with the
-transaction that it reverses. What was proposed is kept in canonical JSON, whose hash is the command's.
+Method: leaves of these kinds are few; each is read with the proposal and decision that its cause names, and the first part of
+a transaction with all parts of it and of the one that it reverses. What was proposed is kept in canonical JSON, whose hash is
+the command's.
 Source: design, section 6.
 """
 
@@ -19,18 +20,22 @@ from premia.fsck.ledger.leaf import Leaf, read_leaf
 from premia.fsck.queries import Comparison, differences
 from premia.fsck.streams import Connection, Row, open_stream
 
-PAGE_ROWS: Final = 500
-# Transactions of one part: corrections have at most 20 lines.
+PAGE_ROWS: Final = 100  # leaves of 2 KB as a rule, with those that they take back
+# Corrections have at most 20 lines, and a part has one at least: the limits are for a damaged number of parts.
 CORRECTIONS: Final = """
     SELECT j.leaf_index, j.leaf, c.command_hash, p.content, p.kind AS proposed_kind,
         p.subject_kind, p.subject_id, p.proposed_by, d.decision, d.decided_by,
-        r.transaction_id::text AS reversed_id, o.leaf AS reversed_leaf
+        j.part, r.transaction_id::text AS reversed_id,
+        ARRAY(SELECT leaf FROM ledger.journal AS a WHERE a.leaf_index >= j.leaf_index
+            AND a.leaf_index < j.leaf_index + j.parts ORDER BY a.leaf_index LIMIT 20) AS leaves,
+        ARRAY(SELECT leaf FROM ledger.journal AS a WHERE a.leaf_index >= o.leaf_index
+            AND a.leaf_index < o.leaf_index + o.parts ORDER BY a.leaf_index LIMIT 20) AS reversed_leaves
     FROM ledger.journal AS j
     LEFT JOIN ledger.command AS c ON c.command_id = j.cause_id
     LEFT JOIN ledger.correction AS p ON p.correction_id = j.cause_id
     LEFT JOIN ledger.correction_decision AS d ON d.correction_id = j.cause_id
     LEFT JOIN ledger.reversal AS r ON r.command_id = j.cause_id
-    LEFT JOIN ledger.journal AS o ON o.transaction_id = r.transaction_id
+    LEFT JOIN ledger.journal AS o ON o.transaction_id = r.transaction_id AND o.part = 1
     WHERE j.kind IN ('opened', 'corrected') ORDER BY j.leaf_index"""
 COMPARISONS: Final = (
     Comparison(
@@ -112,17 +117,22 @@ def _check_reversal(row: Row, leaf: Leaf) -> list[Deviation]:
                 DeviationCode.REVERSAL_WRONG, where, expected, f"of {row['reversed_id']}" if row["reversed_id"] else "none"
             )
         ]
-    if reverses is None:
+    if reverses is None or row["part"] > 1:
         return []
-    if row["reversed_leaf"] is None:
+    if not row["reversed_leaves"]:
         return [Deviation(DeviationCode.REVERSAL_WRONG, where, f"transaction {reverses}", "no such leaf")]
     taken_back = [
         {**transfer, "debit": transfer["credit"], "credit": transfer["debit"]}
-        for transfer in read_leaf(row["reversed_leaf"]).get("transfers", [])
+        for transfer in _transfers(row["reversed_leaves"])
     ]
-    if leaf.get("transfers", []) == taken_back:
+    transfers = _transfers(row["leaves"])
+    if transfers == taken_back:
         return []
-    return [Deviation(DeviationCode.REVERSAL_WRONG, where, _moved(taken_back), _moved(leaf.get("transfers", [])))]
+    return [Deviation(DeviationCode.REVERSAL_WRONG, where, _moved(taken_back), _moved(transfers))]
+
+
+def _transfers(leaves: list[bytes]) -> list[dict[str, Any]]:
+    return [transfer for leaf in leaves for transfer in read_leaf(leaf).get("transfers", [])]
 
 
 def _moved(transfers: list[dict[str, Any]]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from schemas import ledger_transaction as contract
 from schemas.ledger_transaction import LedgerTransaction
 from services.ledger.domain.account import AccountKey, SubjectKey
@@ -10,13 +12,13 @@ from services.ledger.domain.replay import PostedLeaf
 from services.ledger.domain.transaction import NO_SCOPE, ClearedPart, CommandCause, Scope, TransferDraft
 
 
-def read_posted(leaf: bytes, *, reversed_before: bool) -> PostedTransaction:
-    """The transaction of a leaf, for a correction."""
-    told = LedgerTransaction.model_validate_json(leaf)
+def read_posted(leaves: Sequence[bytes], *, reversed_before: bool) -> PostedTransaction:
+    """The transaction of the leaves of all of its parts, in order, for a correction."""
+    told, *others = [LedgerTransaction.model_validate_json(leaf) for leaf in leaves]
     return PostedTransaction(
         subject=_subject(told),
         kind=told.kind,
-        transfers=_transfers(told),
+        transfers=tuple(transfer for part in (told, *others) for transfer in _transfers(part)),
         clears=_clears(told.cause) if isinstance(told.cause, contract.CommandCause) else (),
         reversed_before=reversed_before,
     )

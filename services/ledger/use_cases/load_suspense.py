@@ -15,10 +15,13 @@ from services.ledger.domain.command import AgainstBooking, Clear, Correct, Open,
 if TYPE_CHECKING:
     from services.runtime.database import Connection
 
+# All parts of a transaction, which is named by its first: taken back are all of them or none.
 POSTED: Final = """
-    SELECT j.transaction_id, j.leaf, r.transaction_id IS NOT NULL AS reversed_before
-    FROM ledger.journal AS j LEFT JOIN ledger.reversal AS r USING (transaction_id)
-    WHERE j.transaction_id = ANY ($1::uuid[])"""
+    SELECT j.transaction_id, p.leaf, r.transaction_id IS NOT NULL AS reversed_before
+    FROM ledger.journal AS j
+    JOIN ledger.journal AS p ON p.leaf_index >= j.leaf_index AND p.leaf_index < j.leaf_index + j.parts
+    LEFT JOIN ledger.reversal AS r ON r.transaction_id = j.transaction_id
+    WHERE j.transaction_id = ANY ($1::uuid[]) AND j.part = 1 ORDER BY p.leaf_index"""
 SUSPENDED: Final = """
     SELECT booking_key, unit, arrived, amount, open_amount, booked_on FROM ledger.suspense
     WHERE booking_key = ANY ($1::text[])"""
@@ -28,8 +31,11 @@ async def load_suspense(conn: Connection, books: Books, orders: Sequence[Order])
     """Load them for these orders."""
     reversed_ids = [order.reverses for order in orders if isinstance(order, Correct) and order.reverses is not None]
     if reversed_ids:
-        for row in await conn.fetch(POSTED, reversed_ids):
-            books.posted[row["transaction_id"]] = read_posted(row["leaf"], reversed_before=row["reversed_before"])
+        rows = await conn.fetch(POSTED, reversed_ids)
+        for transaction_id in {row["transaction_id"] for row in rows}:
+            parts = [row for row in rows if row["transaction_id"] == transaction_id]
+            leaves = [row["leaf"] for row in parts]
+            books.posted[transaction_id] = read_posted(leaves, reversed_before=parts[0]["reversed_before"])
     booking_keys = {key for order in orders for key in _booking_keys(order)}
     booking_keys |= {part.booking_key for posted in books.posted.values() for part in posted.clears}
     if booking_keys:

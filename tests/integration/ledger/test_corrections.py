@@ -337,3 +337,24 @@ async def test_an_unknown_correction_is_told_apart_from_a_malformed_id(api: Ledg
     assert (await api.post(f"/v1/corrections/{uuid_of('none')}/approve", actor="bruno")).status == 404
     assert (await api.get("/v1/corrections/1")).code == "SCHEMA_INVALID"
     assert (await api.get("/v1/corrections?state=lost")).code == "SCHEMA_INVALID"
+
+
+async def test_a_correction_of_more_parts_than_one_is_taken_back_whole(ledger: Ledger, api: LedgerApi) -> None:
+    long = "\N{CJK UNIFIED IDEOGRAPH-91D1}" * 250
+    scope, keys = {"scheme_id": long, "payer_id": long}, [f"{number:02}{long}" for number in range(20)]
+    await ledger.post(*(suspend(key, "1.00") for key in keys))
+    subject = ORG | {"id": long}
+    lines = [line("payable", "credit", "1.00", booking_key=key) | scope for key in keys]
+    corrected = await decided(api, proposal("C", subject, *lines))
+    first, second = [leaf for leaf in await ledger.leaves() if leaf.kind.value == "corrected"]
+    assert (first.part, second.part, len(first.transfers) + len(second.transfers)) == (1, 2, 20)
+    half = await api.post("/v1/corrections", reversal("H", subject, second.transaction_id), actor="ana")
+    assert half.body["code"] == "UNKNOWN_TRANSACTION", "a transaction has the name of its first part"
+
+    await decided(api, reversal("R", subject, corrected["transaction_id"]))
+
+    assert await ledger.balances() == {BANK: 2000, SUSPENSE: -2000}
+    assert {row["open_amount"] for row in await ledger.rows("suspense", "booking_key")} == {100}
+    assert await ledger.deviations() == []
+    again = await api.post("/v1/corrections", reversal("A", subject, corrected["transaction_id"]), actor="ana")
+    assert again.body["code"] == "ALREADY_REVERSED"
