@@ -69,6 +69,7 @@ def main(arguments: Sequence[str], program: str = "python -m verifier", read_pdf
         found = asked.check(asked)
     except Deviation as deviation:
         _tell_deviation(deviation, as_json=asked.json)
+        sys.stdout.flush()  # in one piece, and while it can still be told why it failed
         return DEVIATES
     except WrongUseError as error:
         sys.stderr.write(f"{error}\n")
@@ -77,6 +78,7 @@ def main(arguments: Sequence[str], program: str = "python -m verifier", read_pdf
         sys.stderr.write(f"{error}\n")
         return UNREACHABLE
     _tell(found, as_json=asked.json)
+    sys.stdout.flush()
     return 0
 
 
@@ -338,4 +340,3 @@ def _write(line: str) -> None:
     # A terminal that lacks a letter still gets the line.
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    sys.stdout.flush()  # here whoever called can tell why it failed; at the end of the program nobody can
