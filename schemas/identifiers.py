@@ -18,6 +18,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from pydantic_core import PydanticCustomError
 
 ID_CHARS_MAX: Final = 256
+# What a lot earns is kept by refiner, lot, organization, scheme and payer, and PostgreSQL takes keys of at most 2,704 bytes. A
+# lot's id may have 1,024 (256 characters of four bytes each); four of these have another 1,024.
+REGISTERED_ID_BYTES_MAX: Final = 256
 INTEGER_MAX: Final = 2**53 - 1  # The largest integer that every JSON reader keeps exactly (RFC 8785).
 
 # Spelled out for the published JSON Schema: no control characters (C0, DEL, C1), and no "/" in ids.
@@ -37,6 +40,12 @@ _ID: Final = re.compile(r"[^/\x00-\x1F\x7F-\x9F]{1,256}")
 def _composed(text: str) -> str:
     if not text.isascii() and not is_normalized("NFC", text):
         raise PydanticCustomError("not_nfc", "is not in Unicode normal form C (NFC): send accents as composed letters")
+    return text
+
+
+def _short(text: str) -> str:
+    if len(text.encode()) > REGISTERED_ID_BYTES_MAX:
+        raise PydanticCustomError("registered_id", "must have at most 256 bytes in UTF-8, where a letter may take two to four")
     return text
 
 
@@ -76,6 +85,8 @@ def _business_day(day: date) -> date:
 
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN), AfterValidator(_composed)]
+# Of what a registry lists: organizations and schemes.
+RegisteredId = Annotated[Id, AfterValidator(_short)]
 SchemeVersion = Annotated[str, StringConstraints(pattern=VERSION_PATTERN), AfterValidator(_composed)]
 Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN)]
 Country = Annotated[str, StringConstraints(pattern=COUNTRY_PATTERN)]  # ISO 3166-1 alpha-2

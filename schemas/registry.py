@@ -32,7 +32,7 @@ from schemas.contract import Contract, refuse_member
 from schemas.currencies import Currency
 from schemas.decimals import NonNegativeDecimal
 from schemas.gold_sale import Weight
-from schemas.identifiers import CountingFromZero, Country, Id, Language, PayloadHash, Text
+from schemas.identifiers import CountingFromZero, Country, Id, Language, PayloadHash, RegisteredId, Text
 from schemas.scheme import DateRange, Scheme
 from schemas.verifying_key import KEY_ID_PATTERN, PUBLIC_KEY_PATTERN
 
@@ -89,7 +89,7 @@ class SigningKey(DateRange):
 class Organization(Contract):
     """What is public of an organization. Only refiners sign; with `signature_required` nothing else of theirs is taken."""
 
-    id: Id
+    id: RegisteredId
     name: Text
     country: Country
     kind: OrganizationKind

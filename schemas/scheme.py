@@ -17,7 +17,7 @@ from schemas.contract import Contract, refuse_member
 from schemas.currencies import Currency
 from schemas.decimals import NonNegativeDecimal, PositiveDecimal, PriceShare, Share
 from schemas.fixed_point import scaled_e12
-from schemas.identifiers import Id, IsoDate, SchemeVersion, Text
+from schemas.identifiers import Id, IsoDate, RegisteredId, SchemeVersion, Text
 from schemas.units import MassUnit
 
 # What holds unless a scheme says otherwise. Part of the format: these never change for v1.
@@ -94,7 +94,7 @@ class Split(Contract):
 class Scheme(Contract):
     """One version of a scheme."""
 
-    id: Id
+    id: RegisteredId
     version: SchemeVersion
     name: Text | None = None
     valid: DateRange

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 from typing import Any
 
 import asyncpg
@@ -11,6 +12,7 @@ import pytest
 
 from schemas.canonical_json import canonical_json
 from schemas.dead_letter import DeadLetter
+from schemas.identifiers import ID_CHARS_MAX, REGISTERED_ID_BYTES_MAX
 from schemas.ledger_transaction import LEAF_BYTES_MAX, EntitlementCause
 from schemas.topics import ENTITLEMENTS, ENTITLEMENTS_DEAD, LEDGER_TRANSACTIONS, SALE_OUTCOMES, SALES
 from services.ledger.errors import UnreadableEntitlementError
@@ -273,6 +275,21 @@ async def test_the_largest_amount_is_posted_and_one_more_is_refused(ledger: Ledg
         entitlement(lot="LOT-2", gold_mg={"ORG-1": 2**53}),
     )
     assert result.entitlements == {"posted": 1, "AMOUNT_OVERFLOW": 1}
+
+
+async def test_the_longest_ids_fit_every_index(ledger: Ledger) -> None:
+    """Of characters that PostgreSQL cannot compress: it may not refuse a line for what its sender or the registry wrote."""
+    drawn = Random(0)
+
+    def longest(chars: int) -> str:
+        return "".join(chr(drawn.randrange(0x20000, 0x2A000)) for _ in range(chars))
+
+    registered = REGISTERED_ID_BYTES_MAX // 4
+    lines = ((longest(registered), "producer", 100), (longest(registered), "community_fund", 50))
+    members: dict[str, Any] = {"refiner": longest(registered), "payer": longest(registered), "scheme": longest(registered)}
+    result = await ledger.post(entitlement(lot=longest(ID_CHARS_MAX), sale_id=longest(ID_CHARS_MAX), **members, lines=lines))
+    assert result.entitlements == {"posted": 1}
+    assert await ledger.deviations() == []
 
 
 async def test_a_balance_that_would_overflow_is_refused(ledger: Ledger) -> None:

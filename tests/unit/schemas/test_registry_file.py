@@ -131,6 +131,8 @@ def test_json_file_is_read_like_yaml(folder: Path) -> None:
         ("name: Payer", "? [a] : b", 27, "organizations.1: names of fields"),
         ("country: CH, kind: payer}", "country: CH, kind: payer", 28, "is not YAML"),
         ("organizations:", "organisations:", 2, "organizations: is required"),
+        ("id: PAY-1, name", f"id: {'ñ' * 129}, name", 27, "organizations.1.id: must have at most 256 bytes in UTF-8"),
+        ("id: PAY-1, name", f"id: {'ñ' * 128}, name", None, ""),
     ],
 )
 def test_first_mistake_is_told_with_file_line_and_field(folder: Path, old: str, new: str, line: int | None, told: str) -> None:
@@ -224,6 +226,7 @@ def test_missing_files_are_named(folder: Path) -> None:
         ("from: 2019-07-01}", "from: 2019-07-01, to: 2019-07-01}", 3, "valid.to: must be later"),
         ("verified: assumed\n", "", 1, "verified: is required"),
         ("citations: ", "citation: ", 1, "citations: is required"),
+        ("id: gram", f"id: {'金' * 86}", 1, "id: must have at most 256 bytes in UTF-8"),
     ],
 )
 def test_mistake_in_a_scheme_is_told_with_its_line(folder: Path, old: str, new: str, line: int, told: str) -> None:
