@@ -1,10 +1,11 @@
 """Find out, before anything is read, whether the database was taken back, and take back from the log what it lost.
 
 Goal: after a restore of an old backup the ledger goes on where it was: one log, no fork, nothing posted twice.
-Method: the journal is compared with the log's folder and with the newest checkpoint on Kafka. If it has fewer leaves than were
-signed, the missing ones are taken from the folder's entries, and what that does not have from ledger.transactions.v1. All of
-them must hash to every root that was signed before the first is entered. What was told beyond the last checkpoint is entered
-too, because its readers have seen it. Refused commands are answered again as they were.
+Method: the journal is compared with the log's folder and with what Kafka has, the newest checkpoint and the last leaves that
+were told. If it has fewer leaves than were signed or told, the missing ones are taken from the folder's entries, and what that
+does not have from ledger.transactions.v1. All of them must hash to every root that was signed before the first is entered.
+What was told beyond the last checkpoint is entered too, because its readers have seen it. Refused commands are answered again
+as they were.
 Refuses: stories that differ (TILES_DISAGREE); leaves that are nowhere (LEAVES_MISSING).
 Source: docs/adr/0014.
 """
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from services.ledger.adapters.checkpoint import Checkpoint
 from services.ledger.adapters.growing_log import edge_at
-from services.ledger.adapters.kafka_copies import drop_spool, newest_published, spool_told, spooled_leaves
+from services.ledger.adapters.kafka_copies import drop_spool, newest_published, spool_told, spooled_leaves, told_size
 from services.ledger.adapters.log_folder import LogFolder
 from services.ledger.adapters.log_keys import LogKeys
 from services.ledger.adapters.posted_leaf import read_leaf
@@ -41,25 +42,31 @@ log = logging.getLogger(__name__)
 
 async def recover_log(conn: Connection, folder: LogFolder, keys: LogKeys) -> None:
     """Compare, and recover if need be. `conn` is outside of any SQL transaction and may keep a lock. Raises LogError."""
+    told = await told_size()  # before the journal's size, which another process may let grow: it tells what it committed
     compared = await compare_log(conn, folder, keys)
     published = await newest_published(keys)
-    if not _is_behind(compared, published):
+    if not _is_behind(compared, published, told):
         await _check_published(conn, folder, compared, published)
         return
     await hold_alone(conn, "recover ledger")
-    # Another process may do it meanwhile, and then keep the folder for sealing.
-    while _is_behind(compared := await compare_log(conn, folder, keys), published):
+    while _is_behind(compared := await compare_log(conn, folder, keys), published, told):
         if folder.hold():
             try:
+                if not _is_behind(compared, published, 0):
+                    await _check_published(conn, folder, compared, published)
                 await _recover(conn, folder, compared, published)
             finally:
                 folder.release()
-        else:
-            await asyncio.sleep(LOCK_POLL_S)
+            return
+        if not _is_behind(compared, published, 0):
+            return  # who has the folder seals, and took back before that what could be: not always all that was told
+        await asyncio.sleep(LOCK_POLL_S)
 
 
-def _is_behind(compared: Compared, published: Checkpoint | None) -> bool:
-    return compared.journal_size < max(compared.sealed_size, 0 if published is None else published.size)
+def _is_behind(compared: Compared, published: Checkpoint | None, told: int) -> bool:
+    """Leaves that were told count if our keys signed any: in a log that begins, those are of one that was before."""
+    signed = max(compared.sealed_size, 0 if published is None else published.size)
+    return compared.journal_size < (max(signed, told) if signed else 0)
 
 
 async def _check_published(conn: Connection, folder: LogFolder, compared: Compared, published: Checkpoint | None) -> None:
@@ -86,7 +93,7 @@ async def _recover(conn: Connection, folder: LogFolder, compared: Compared, publ
         [checkpoint for checkpoint in (compared.stored and compared.stored[0], published) if checkpoint is not None],
         key=lambda checkpoint: checkpoint.size,
     )
-    log.warning("the journal has %d leaves and %d were signed: taking back what it lost", first, signed[-1].size)
+    log.warning("the journal has %d leaves, %d were signed, and more may have been told", first, signed[-1].size)
     if published is not None and published.size <= sealed:
         await asyncio.to_thread(_check_folder, folder, sealed, published)
     await spool_told(conn, max(first, sealed))
@@ -96,12 +103,13 @@ async def _recover(conn: Connection, folder: LogFolder, compared: Compared, publ
         edge = await asyncio.to_thread(edge_at, folder, sealed, sealed)
         await _append(edge, _journal(conn, sealed, first), [])
     await _append(edge, _lost(conn, folder, first, sealed), signed)
-    end = await _whole_causes_end(conn, folder, signed[-1].size, sealed)
-    size = await import_leaves(conn, _until(_lost(conn, folder, first, sealed), end - first))
-    assert size >= end, "all leaves that were found are in the journal"
+    end = await _whole_causes_end(conn, folder, max(first, signed[-1].size), sealed)
+    if end > first:
+        size = await import_leaves(conn, _until(_lost(conn, folder, first, sealed), end - first))
+        assert size >= end, "all leaves that were found are in the journal"
     await asyncio.to_thread(folder.drop_beyond, sealed)
     await drop_spool(conn)
-    log.warning("took back leaves %d to %d; what led to them is read again and posts nothing", first, end - 1)
+    log.warning("took back %d leaves, from %d on; what led to them is read again and posts nothing", end - first, first)
 
 
 async def _append(edge: RightEdge, leaves: AsyncIterator[bytes], signed: list[Checkpoint]) -> None:
@@ -144,14 +152,14 @@ async def _lost(conn: Connection, folder: LogFolder, first: int, sealed: int) ->
         yield leaf
 
 
-async def _whole_causes_end(conn: Connection, folder: LogFolder, signed_size: int, sealed: int) -> int:
-    """Where the last cause ends of which all leaves are here. Up to a checkpoint, batches are whole.
+async def _whole_causes_end(conn: Connection, folder: LogFolder, whole_size: int, sealed: int) -> int:
+    """Where the last cause ends of which all leaves are here. Up to a checkpoint and in the journal, batches are whole.
 
     Beyond it, an entitlement's last leaf is not marked as such: it is known by what follows it.
     """
-    end = whole_end = signed_size
+    end = whole_end = whole_size
     cause_id = None
-    async for leaf in _lost(conn, folder, signed_size, sealed):
+    async for leaf in _lost(conn, folder, whole_size, sealed):
         posted = read_leaf(leaf)
         if posted.cause_id != cause_id:
             whole_end, cause_id = end, posted.cause_id

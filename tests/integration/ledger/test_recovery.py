@@ -24,7 +24,7 @@ from services.ledger.log_errors import LogError, LogFault
 from services.ledger.use_cases import import_leaves, recover_log
 from services.runtime.database import Connection
 from services.runtime.kafka import publish, start_producer
-from tests.conftest import delete_topics
+from tests.conftest import DEADLINE_S, delete_topics
 from tests.integration.command import premia
 from tests.integration.ledger.backup import Backup, back_up, restore
 from tests.integration.ledger.conftest import Ledger
@@ -53,6 +53,7 @@ class Story:
         self.servers = servers
         self.backup = Backup()
         self.undisturbed: dict[str, list[tuple[object, ...]]] = {}
+        self.told: list[bytes] = []
 
     async def tell(self, messages: Sequence[Message]) -> None:
         producer = await start_producer(self.servers)
@@ -165,23 +166,56 @@ async def test_a_folder_that_is_older_than_the_backup_does_not_hide_what_was_los
     assert await story.ledger.deviations() == []
 
 
-async def test_leaves_that_were_told_and_not_yet_sealed_come_back_too(story: Story) -> None:
+EARLY: Final = entitlement(lot="EARLY")
+UNSEALED: Final = [
+    entitlement(lot=f"LATE-{number}", lines=(("ORG-1", "producer", 7), ("ORG-2", "producer", 7))) for number in range(3)
+]
+
+
+@pytest.fixture(params=["an old backup", "a backup of all that was sealed", "a backup of more than was sealed"])
+async def unsealed_story(story: Story, request: pytest.FixtureRequest) -> Story:
+    """A story of which some leaves were told, but not yet sealed, before it was lost. `told` are all of its leaves."""
     await story.recover()
     await story.read_again()
-    size = await story.ledger.conn.fetchval("SELECT tree_size FROM ledger.log_head")
-    unsealed = [
-        entitlement(lot=f"LATE-{number}", lines=(("ORG-1", "producer", 7), ("ORG-2", "producer", 7))) for number in range(3)
-    ]
-    await story.ledger.post(*unsealed[:2], reserve("two", ["1.00"], organization="ORG-2"), unsealed[2])
-    told = [message for message in await story.ledger.messages(LEDGER_TRANSACTIONS) if b'"leaf_index"' in message.value]
-    await story.tell(told[size:])
+    await story.ledger.post(EARLY)
+    if request.param == "a backup of all that was sealed":
+        await seal(story.ledger.conn, story.path)
+    if request.param != "an old backup":
+        story.backup = await back_up(story.ledger)
+    await story.ledger.post(*UNSEALED[:2], reserve("two", ["1.00"], organization="ORG-2"), UNSEALED[2])
+    messages = await story.ledger.messages(LEDGER_TRANSACTIONS)
+    story.told = [message.value for message in messages if b'"leaf_index"' in message.value]
+    await story.tell(messages)
     await restore(story.ledger, story.backup)
+    return story
+
+
+async def test_leaves_that_were_told_and_not_yet_sealed_come_back_too(unsealed_story: Story) -> None:
+    story = unsealed_story
     await story.recover()
     # The last lot's sources are two leaves; whether a third was to follow cannot be known, so it is posted anew.
-    journal = [row["leaf"] for row in await story.ledger.rows("journal", "leaf_index")]
-    assert journal == [message.value for message in told[: size + 5]]
-    await story.ledger.post(*LOTS[20:], *COMMANDS, *unsealed)
+    assert [row["leaf"] for row in await story.ledger.rows("journal", "leaf_index")] == story.told[:-2]
+    await story.recover()
+    await story.ledger.post(*LOTS[20:], *COMMANDS, EARLY, *UNSEALED)
+    assert len(await story.ledger.rows("journal", "leaf_index")) == len(story.told), "nothing is posted twice"
     assert await story.ledger.deviations() == []
+
+
+async def test_who_waits_for_the_folder_does_not_wait_for_leaves_that_were_told_by_half(unsealed_story: Story) -> None:
+    await unsealed_story.recover()
+    sealer = LogFolder(unsealed_story.path)
+    assert sealer.hold()
+    async with asyncio.timeout(DEADLINE_S):
+        await unsealed_story.recover()
+
+
+async def test_leaves_that_were_told_before_this_log_began_are_another_log_s(story: Story, tmp_path: Path) -> None:
+    keys = LogKeys((new_note_key("another.example/ledger", NoteKind.LOG),))
+    folder = tmp_path / "another"
+    folder.mkdir()
+    before = await state_of(story.ledger)
+    await recover_log.recover_log(story.ledger.conn, LogFolder(folder), keys)
+    assert await state_of(story.ledger) == before
 
 
 async def test_leaves_that_are_nowhere_stop_it(story: Story) -> None:
