@@ -1,6 +1,6 @@
-"""Opening balances and corrections: each rests on two persons, says who and why, and takes back what it says it takes back.
+"""Opening balances and corrections: each rests on two persons, says who and why, and posts or takes back what they decided.
 
-Goal: nobody corrects the books alone, and nothing is taken back twice or otherwise than it was posted.
+Goal: nobody corrects the books alone or otherwise than was decided, and nothing is taken back twice or otherwise than posted.
 Method: leaves of these kinds are few; each is read with the proposal and decision that its cause names, and the first part of
 a transaction with all parts of it and of the one that it reverses. What was proposed is kept in canonical JSON, whose hash is
 the command's.
@@ -16,10 +16,12 @@ from typing import Any, Final
 import orjson
 
 from premia.fsck.deviation import Checked, Deviation, DeviationCode
+from premia.fsck.ledger.entitlement import FINE_GOLD, GRAM_DIGITS, digits_of, whole
 from premia.fsck.ledger.leaf import Leaf, read_leaf
 from premia.fsck.queries import Comparison, differences
 from premia.fsck.streams import Connection, Row, open_stream
 
+SUSPENSE: Final = {"owner_kind": "programme", "owner_id": "programme", "purpose": "suspense"}
 PAGE_ROWS: Final = 100  # leaves of 2 KB as a rule, with those that they take back
 # Corrections have at most 20 lines, and a part has one at least: the limits are for a damaged number of parts.
 CORRECTIONS: Final = """
@@ -65,7 +67,7 @@ async def check_corrections(conn: Connection, checked: Checked) -> AsyncIterator
         checked.add("corrections")
         try:
             leaf = read_leaf(row["leaf"])
-            for deviation in [*_check_persons(row, leaf["cause"]), *_check_reversal(row, leaf)]:
+            for deviation in [*_check_decision(row, leaf), *_check_reversal(row, leaf)]:
                 yield deviation
         except (ValueError, KeyError, TypeError):
             pass  # check_journal names a leaf that cannot be read
@@ -74,8 +76,9 @@ async def check_corrections(conn: Connection, checked: Checked) -> AsyncIterator
         yield deviation
 
 
-def _check_persons(row: Row, cause: dict[str, Any]) -> list[Deviation]:
-    where = f"leaf {row['leaf_index']}"
+def _check_decision(row: Row, leaf: Leaf) -> list[Deviation]:
+    """Whether two persons decided it, for the reason, the day and the amounts that the leaf tells."""
+    where, cause = f"leaf {row['leaf_index']}", leaf["cause"]
     if row["content"] is None:
         return [Deviation(DeviationCode.CORRECTION_WRONG, where, f"proposal {cause['command_id']}", "none")]
     try:
@@ -83,8 +86,10 @@ def _check_persons(row: Row, cause: dict[str, Any]) -> list[Deviation]:
         said = {
             "reason": proposal["reason"]["code"],
             "reason_sha256": hashlib.sha256(proposal["reason"]["text"].encode()).hexdigest(),
+            "reverses": proposal["reverses"],
         }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        day, lines = proposal["effective_on"], _lines(proposal)
+    except (ValueError, ArithmeticError, KeyError, TypeError, AttributeError) as error:
         return [Deviation(DeviationCode.CORRECTION_WRONG, where, "a proposal that can be read", repr(error))]
     expected = said | {
         "command_hash": f"sha256:{hashlib.sha256(row['content']).hexdigest()}",
@@ -97,6 +102,11 @@ def _check_persons(row: Row, cause: dict[str, Any]) -> list[Deviation]:
         for name, value in expected.items()
         if cause.get(name) != value
     ]
+    if leaf["effective_on"] != day:
+        deviations.append(Deviation(DeviationCode.CORRECTION_WRONG, f"{where}: effective_on", f"{day}", leaf["effective_on"]))
+    posted = (_transfers(row["leaves"]), cause.get("clears", []))
+    if row["part"] == 1 and proposal["reverses"] is None and posted != lines:
+        deviations.append(Deviation(DeviationCode.CORRECTION_WRONG, f"{where}: lines", _posted(*lines), _posted(*posted)))
     subject = {"kind": row["subject_kind"], "id": row["subject_id"]}
     if proposal.get("subject") != subject:
         expected_subject = f"{proposal.get('subject')}"
@@ -104,6 +114,25 @@ def _check_persons(row: Row, cause: dict[str, Any]) -> list[Deviation]:
     if row["proposed_by"] == row["decided_by"]:
         deviations.append(Deviation(DeviationCode.CORRECTION_WRONG, where, "two persons", f"{row['proposed_by']} alone"))
     return deviations
+
+
+def _lines(proposal: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What the lines of a proposal post, as leaves tell it, each an account of the subject against suspense; what they clear."""
+    transfers, clears = [], []
+    subject = proposal["subject"]
+    owner_id = SUSPENSE["owner_id"] if subject["kind"] == "programme" else subject["id"]
+    for line in proposal["lines"]:
+        account = {"owner_kind": subject["kind"], "owner_id": owner_id, "purpose": line["purpose"]}
+        debit, credit = (account, SUSPENSE) if line["side"] == "debit" else (SUSPENSE, account)
+        unit = line["unit"]
+        amount = whole(line["amount"], GRAM_DIGITS if unit == FINE_GOLD else digits_of(unit))
+        transfer: dict[str, Any] = {"debit": debit, "credit": credit, "amount_minor": amount, "unit": unit}
+        if scope := {name: line[name] for name in ("scheme_id", "payer_id") if line[name] is not None}:
+            transfer["scope"] = scope
+        transfers.append(transfer)
+        if line["booking_key"] is not None:
+            clears.append({"booking_key": line["booking_key"], "amount_minor": amount})
+    return transfers, clears
 
 
 def _check_reversal(row: Row, leaf: Leaf) -> list[Deviation]:
@@ -133,6 +162,11 @@ def _check_reversal(row: Row, leaf: Leaf) -> list[Deviation]:
 
 def _transfers(leaves: list[bytes]) -> list[dict[str, Any]]:
     return [transfer for leaf in leaves for transfer in read_leaf(leaf).get("transfers", [])]
+
+
+def _posted(transfers: list[dict[str, Any]], clears: list[dict[str, Any]]) -> str:
+    cleared = [f"{part['amount_minor']} of booking {part['booking_key']}" for part in clears]
+    return "; ".join([_moved(transfers), *cleared])
 
 
 def _moved(transfers: list[dict[str, Any]]) -> str:

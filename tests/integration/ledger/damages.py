@@ -369,6 +369,24 @@ DAMAGES: Final[dict[str, tuple[str, dict[str, str]]]] = {
         "UPDATE ledger.correction SET content = replace(encode(content, 'escape'), 'otra', 'una')::bytea",
         {"CORRECTION_WRONG": "leaf 29: reason_sha256"},
     ),
+    "a correction posts more than was decided": (
+        ";".join(
+            (
+                changed(29, '"amount_minor":100', '"amount_minor":900'),
+                "UPDATE ledger.balance AS b SET debits = debits + 800 FROM ledger.transfer AS t"
+                " WHERE t.leaf_index = 29 AND t.debit_account_id = b.account_id",
+                "UPDATE ledger.balance AS b SET credits = credits + 800 FROM ledger.transfer AS t"
+                " WHERE t.leaf_index = 29 AND t.credit_account_id = b.account_id",
+                "UPDATE ledger.transfer SET amount = 900 WHERE leaf_index = 29",
+            )
+        ),
+        {"CORRECTION_WRONG": "leaf 29: lines"},
+    ),
+    "a correction counts for another day than was decided": (
+        changed(29, '"effective_on":"2025-03-31"', '"effective_on":"2025-03-30"')
+        + ";UPDATE ledger.journal SET effective_on = '2025-03-30' WHERE leaf_index = 29",
+        {"CORRECTION_WRONG": "leaf 29: effective_on"},
+    ),
     "a decision is gone": (
         "DELETE FROM ledger.correction_decision",
         {"CORRECTION_WRONG": "leaf 29: approved_by"},
