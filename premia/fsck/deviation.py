@@ -67,6 +67,7 @@ class DeviationCode(StrEnum):
     EXCHANGE_WRONG = "EXCHANGE_WRONG"
     BOOKING_WRONG = "BOOKING_WRONG"
     CLEARED_TOO_MUCH = "CLEARED_TOO_MUCH"
+    CLEARED_OTHERWISE = "CLEARED_OTHERWISE"
     SUSPENSE_WRONG = "SUSPENSE_WRONG"
     CORRECTION_WRONG = "CORRECTION_WRONG"
     REVERSAL_WRONG = "REVERSAL_WRONG"
@@ -158,6 +159,7 @@ MEANINGS: Final[dict[DeviationCode, Meaning]] = {
     _C.BOOKING_WRONG: Meaning(5, "a booking key and the transaction that posted it do not name each other"),
     _C.EXCHANGE_WRONG: Meaning(1, "what was bought is not what was sold, at the rate that the leaf tells"),
     _C.CLEARED_TOO_MUCH: Meaning(5, "more was cleared of a booking in suspense than was open of it"),
+    _C.CLEARED_OTHERWISE: Meaning(5, "a clearing moved another amount in suspense than it took from the bookings"),
     _C.SUSPENSE_WRONG: Meaning(5, "a booking in suspense is not what the journal leaves open of it"),
     _C.CORRECTION_WRONG: Meaning(0, "an opening balance or correction is not what two persons decided"),
     _C.REVERSAL_WRONG: Meaning(0, "what was taken back is not what was posted, or not guarded against being taken back again"),

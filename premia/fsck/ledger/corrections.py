@@ -117,7 +117,7 @@ def _check_decision(row: Row, leaf: Leaf) -> list[Deviation]:
 
 
 def _lines(proposal: dict[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What the lines of a proposal post, as leaves tell it, each an account of the subject against suspense; what they clear."""
+    """What the lines of a proposal post, each an account of the subject against suspense, and what they clear."""
     transfers, clears = [], []
     subject = proposal["subject"]
     owner_id = SUSPENSE["owner_id"] if subject["kind"] == "programme" else subject["id"]
@@ -154,10 +154,14 @@ def _check_reversal(row: Row, leaf: Leaf) -> list[Deviation]:
         {**transfer, "debit": transfer["credit"], "credit": transfer["debit"]}
         for transfer in _transfers(row["reversed_leaves"])
     ]
-    transfers = _transfers(row["leaves"])
-    if transfers == taken_back:
+    given_back = [
+        {**part, "amount_minor": -part["amount_minor"]}
+        for part in read_leaf(row["reversed_leaves"][0])["cause"].get("clears", [])
+    ]
+    posted = (_transfers(row["leaves"]), leaf["cause"].get("clears", []))
+    if posted == (taken_back, given_back):
         return []
-    return [Deviation(DeviationCode.REVERSAL_WRONG, where, _moved(taken_back), _moved(transfers))]
+    return [Deviation(DeviationCode.REVERSAL_WRONG, where, _posted(taken_back, given_back), _posted(*posted))]
 
 
 def _transfers(leaves: list[bytes]) -> list[dict[str, Any]]:

@@ -158,6 +158,7 @@ def _transaction(walk: _Walk, row: Row, leaf: Leaf, cause: Cause | None) -> list
     if transaction.takes_back():
         walk.subjects.took_back(row)
     found = check_transaction(transaction, None if cause is None else cause.entitlement)
+    found += walk.suspense.check_moved(transaction)
     return found + _check_reserved(walk.accounts, transaction)
 
 

@@ -2,18 +2,21 @@
 
 Goal: nobody clears more than the bank booked, and what a person still has to clear is what the table says.
 Method: a booking opens with its amount, and every cause that clears says of which booking and how much (below zero where a
-clearing was taken back). Bookings that match nothing are few (hundreds), so all are in memory.
+clearing was taken back); so much must have moved on the account suspense. Bookings that match nothing are few (hundreds), so
+all are in memory.
 Source: design, section 6.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from premia.fsck.deviation import Deviation, DeviationCode
 from premia.fsck.ledger.leaf import Leaf
+from premia.fsck.ledger.transaction import Transaction
 from premia.fsck.streams import Connection, open_stream
 
 PAGE_ROWS: Final = 1_000
@@ -63,6 +66,25 @@ class Suspense:
                 found.append(Deviation(DeviationCode.CLEARED_TOO_MUCH, where, expected, f"{left}"))
             booking.open_amount = left
         return found
+
+    def check_moved(self, transaction: Transaction) -> list[Deviation]:
+        """Compare what was moved on the account suspense with what was cleared. Openings and corrections move more there."""
+        if transaction.kind in {"suspended", "opened", "corrected"}:
+            return []
+        moved: Counter[str] = Counter()
+        for transfer in transaction.transfers:
+            for side, sign in (("debit", 1), ("credit", -1)):
+                if transfer[side]["purpose"] == "suspense":
+                    moved[transfer["unit"]] += sign * transfer["amount_minor"]
+        cleared: Counter[str] = Counter()
+        for part in transaction.clears:
+            if (booking := self.bookings.get(part["booking_key"])) is not None:  # else `follow` names it
+                cleared[booking.unit] += part["amount_minor"] if booking.arrived else -part["amount_minor"]
+        return [
+            Deviation(DeviationCode.CLEARED_OTHERWISE, transaction.where, f"{cleared[unit]} {unit} debited", f"{moved[unit]}")
+            for unit in sorted(moved.keys() | cleared.keys())
+            if moved[unit] != cleared[unit]
+        ]
 
 
 async def check_suspense(conn: Connection, suspense: Suspense) -> AsyncIterator[Deviation]:

@@ -33,6 +33,7 @@ class Transaction:
     lines: list[dict[str, Any]] = field(default_factory=list)
     gold: dict[str, Any] | None = None
     rate: dict[str, Any] | None = None
+    clears: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def where(self) -> str:
@@ -45,6 +46,7 @@ class Transaction:
         self.lines += leaf.get("lines", [])
         self.gold = self.gold or leaf.get("gold")
         self.rate = self.rate or leaf["cause"].get("rate")
+        self.clears = self.clears or leaf["cause"].get("clears", [])
 
     def takes_back(self) -> bool:
         """Whether it takes money from the subject's payable that nobody reserved: views that are older are stale then."""

@@ -359,7 +359,12 @@ DAMAGES: Final[dict[str, tuple[str, dict[str, str]]]] = {
     ),
     "more is cleared than was booked": (
         changed(25, '"clears":[{"amount_minor":300', '"clears":[{"amount_minor":900'),
-        {"CLEARED_TOO_MUCH": "leaf 25: booking F", "SUSPENSE_WRONG": "booking F"},
+        {"CLEARED_TOO_MUCH": "leaf 25: booking F", "CLEARED_OTHERWISE": "leaf 25", "SUSPENSE_WRONG": "booking F"},
+    ),
+    "less is cleared than was moved": (
+        changed(25, '"clears":[{"amount_minor":300', '"clears":[{"amount_minor":200')
+        + ";UPDATE ledger.suspense SET open_amount = open_amount + 100 WHERE booking_key = 'F'",
+        {"CLEARED_OTHERWISE": "leaf 25"},
     ),
     "one person alone corrected": (
         "UPDATE ledger.correction_decision SET decided_by = 'ana' WHERE decision = 'approved'",
