@@ -3,7 +3,7 @@
 Goal: the terms of a contract as data, so that a new rate is a new file and never a change of code.
 Method: `Scheme` is the file and the body of a registry record, id `scheme_id@version`. Ranges are half-open: `from` is
 the first day in force, `to` the first day that is not.
-Refuses: a split that does not sum to 1, a rate of nothing, a version that ends before it starts.
+Refuses: a split that does not sum to 1, a rate of nothing, a version that ends before it starts or is too long for a record.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from schemas.contract import Contract, refuse_member
 from schemas.currencies import Currency
 from schemas.decimals import NonNegativeDecimal, PositiveDecimal, PriceShare, Share
 from schemas.fixed_point import scaled_e12
-from schemas.identifiers import Id, IsoDate, RegisteredId, SchemeVersion, Text
+from schemas.identifiers import ID_CHARS_MAX, Id, IsoDate, RegisteredId, SchemeVersion, Text
 from schemas.units import MassUnit
 
 # What holds unless a scheme says otherwise. Part of the format: these never change for v1.
@@ -114,6 +114,14 @@ class Scheme(Contract):
     def record_id(self) -> str:
         """Id in the registry log; a version holds no "@", so it reads back."""
         return f"{self.id}@{self.version}"
+
+    @field_validator("version")
+    @classmethod
+    def _record_id_is_an_id(cls, version: str, info: ValidationInfo) -> str:
+        """The record of this version in the registry log has both in its id."""
+        if len(info.data.get("id", "")) + len("@") + len(version) > ID_CHARS_MAX:
+            refuse_member("record_id", f"must be shorter: with the id and an @ it has over {ID_CHARS_MAX} characters")
+        return version
 
     @field_validator("eligible_statuses")
     @classmethod

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import yaml
 
 from schemas import registry_file
+from schemas.registry import SchemeRecord
 from schemas.registry_file import RegistryFileError, load_registry, load_registry_file, load_schemes
 
 REGISTRY = """\
@@ -226,6 +228,7 @@ def test_missing_files_are_named(folder: Path) -> None:
         ("from: 2019-07-01}", "from: 2019-07-01, to: 2019-07-01}", 3, "valid.to: must be later"),
         ("verified: assumed\n", "", 1, "verified: is required"),
         ("citations: ", "citation: ", 1, "citations: is required"),
+        ("id: gram", f"id: {'g' * 249}", 2, "version: must be shorter"),
         ("id: gram", f"id: {'金' * 86}", 1, "id: must have at most 256 bytes in UTF-8"),
     ],
 )
@@ -235,6 +238,13 @@ def test_mistake_in_a_scheme_is_told_with_its_line(folder: Path, old: str, new: 
     message = refusal(folder)
     assert message.startswith(f"schemes/gram.yaml:{line}: "), message
     assert told in message
+
+
+def test_the_longest_id_and_version_of_a_scheme_make_a_record(folder: Path) -> None:
+    (folder / "schemes" / "gram.yaml").write_text(SCHEME.replace("id: gram", f"id: {'g' * 248}"), encoding="utf-8")
+    ((record_id, scheme),) = load_schemes(folder / "schemes").items()
+    assert len(record_id) == 256
+    assert SchemeRecord(id=record_id, apply_id=UUID(int=1), body=scheme).body == scheme
 
 
 def test_overlapping_and_repeated_versions_are_refused(folder: Path) -> None:
