@@ -176,7 +176,7 @@ MEANINGS: Final[dict[DeviationCode, Meaning]] = {
     _C.ENTITLEMENT_NOT_AS_PUBLISHED: Meaning(3, "a stored entitlement is not the one that was published"),
     _C.VIEW_NOT_THE_JOURNAL: Meaning(9, "payout's copy of the log is not the ledger's journal"),
     _C.VIEW_POSTING_WRONG: Meaning(9, "what payout made of a transaction is not what its transfers moved"),
-    _C.COMMAND_NOT_AS_SENT: Meaning(5, "the ledger carried out another command than payout sent, or one that it never sent"),
+    _C.COMMAND_NOT_AS_SENT: Meaning(5, "the ledger carried out another command than payout sent"),
     _C.ANSWER_NOT_THE_LEDGERS: Meaning(5, "payout holds another answer to a command than the ledger gave"),
     _C.PAID_TWICE: Meaning(5, "the bank booked more than one debit for one payment"),
     _C.PAID_NOT_BOOKED: Meaning(5, "an order counts as paid, and no one debit of the bank is booked for it"),

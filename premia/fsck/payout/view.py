@@ -151,16 +151,6 @@ COMPARISONS: Final = (
         FROM payout.ledger_command AS p JOIN ledger.command AS l USING (command_id)
         WHERE l.command_hash <> 'sha256:' || encode(sha256(p.body), 'hex') ORDER BY 1""",
     ),
-    # What two persons decide they tell the ledger themselves. What payout has not seen yet it may not have restored yet either.
-    Comparison(
-        DeviationCode.COMMAND_NOT_AS_SENT,
-        """
-        SELECT 'command ' || l.command_id AS place, 'sent by payout' AS expected,
-            concat('by somebody else: ', l.kind, ', leaf ', l.first_leaf) AS found
-        FROM ledger.command AS l
-        WHERE l.kind NOT IN ('open', 'correct') AND l.first_leaf < (SELECT tree_size FROM payout.ledger_view)
-            AND NOT EXISTS (SELECT FROM payout.ledger_command AS p WHERE p.command_id = l.command_id) ORDER BY 1""",
-    ),
     Comparison(
         DeviationCode.ANSWER_NOT_THE_LEDGERS,
         """

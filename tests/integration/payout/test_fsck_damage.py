@@ -71,10 +71,6 @@ DAMAGES: Final[dict[str, tuple[str, dict[str, str]]]] = {
         "UPDATE payout.ledger_command SET body = body || ' ' WHERE kind = 'settle'",
         {"COMMAND_NOT_AS_SENT": "command "},
     ),
-    "a command that payout never sent": (
-        "DELETE FROM payout.ledger_command WHERE kind = 'settle'",
-        {"COMMAND_NOT_AS_SENT": "command "},
-    ),
     "an answer": (
         "UPDATE payout.command_outcome SET code = 'INSUFFICIENT_PAYABLE' WHERE command_id IN"
         " (SELECT command_id FROM payout.ledger_command WHERE kind = 'settle')",
@@ -158,7 +154,7 @@ DAMAGES: Final[dict[str, tuple[str, dict[str, str]]]] = {
         " DELETE FROM payout.command_outcome WHERE command_id IN"
         " (SELECT command_id FROM payout.ledger_command WHERE kind = 'attest' AND position('cycle'::bytea IN body) > 0);"
         " DELETE FROM payout.ledger_command WHERE kind = 'attest' AND position('cycle'::bytea IN body) > 0",
-        {"HISTORY_WRONG": "cycle ", "COMMAND_NOT_AS_SENT": "command "},
+        {"HISTORY_WRONG": "cycle "},
     ),
     "a step of an order is gone": (
         "DELETE FROM payout.order_event WHERE state = 'approved'",
