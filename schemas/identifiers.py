@@ -14,13 +14,15 @@ from datetime import date
 from typing import Annotated, Final
 from unicodedata import is_normalized
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 ID_CHARS_MAX: Final = 256
 # What a lot earns is kept by refiner, lot, organization, scheme and payer, and PostgreSQL takes keys of at most 2,704 bytes. A
 # lot's id may have 1,024 (256 characters of four bytes each); four of these have another 1,024.
 REGISTERED_ID_BYTES_MAX: Final = 256
+# The context of validation where people choose ids: what was applied before is read as it is.
+FROM_A_FILE: Final = {"from_a_file": True}
 INTEGER_MAX: Final = 2**53 - 1  # The largest integer that every JSON reader keeps exactly (RFC 8785).
 
 # Spelled out for the published JSON Schema: no control characters (C0, DEL, C1), and no "/" in ids.
@@ -43,8 +45,8 @@ def _composed(text: str) -> str:
     return text
 
 
-def _short(text: str) -> str:
-    if len(text.encode()) > REGISTERED_ID_BYTES_MAX:
+def _short_in_a_file(text: str, info: ValidationInfo) -> str:
+    if info.context == FROM_A_FILE and len(text.encode()) > REGISTERED_ID_BYTES_MAX:
         raise PydanticCustomError("registered_id", "must have at most 256 bytes in UTF-8, where a letter may take two to four")
     return text
 
@@ -86,7 +88,7 @@ def _business_day(day: date) -> date:
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN), AfterValidator(_composed)]
 # Of what a registry lists: organizations and schemes.
-RegisteredId = Annotated[Id, AfterValidator(_short)]
+RegisteredId = Annotated[Id, AfterValidator(_short_in_a_file)]
 SchemeVersion = Annotated[str, StringConstraints(pattern=VERSION_PATTERN), AfterValidator(_composed)]
 Text = Annotated[str, StringConstraints(pattern=TEXT_PATTERN)]
 Country = Annotated[str, StringConstraints(pattern=COUNTRY_PATTERN)]  # ISO 3166-1 alpha-2

@@ -22,6 +22,7 @@ import yaml
 from pydantic import ValidationError
 
 from schemas.contract import Contract, FieldFault, all_faults, first_fault
+from schemas.identifiers import FROM_A_FILE
 from schemas.registry import (
     Organization,
     OrganizationEntry,
@@ -89,7 +90,7 @@ def check_file(file: Path, contract: type[_File]) -> CheckedFile[_File]:
     """Read a file and find every mistake in it, not only the first. Raises RegistryFileError if it cannot be read at all."""
     value, lines = _read(file)
     try:
-        return CheckedFile(file, value, contract.model_validate(value), (), lines)
+        return CheckedFile(file, value, contract.model_validate(value, context=FROM_A_FILE), (), lines)
     except ValidationError as error:
         faults = tuple(_error(file, lines, fault) for fault in all_faults(error, value))
         return CheckedFile(file, value, None, faults, lines)
@@ -137,7 +138,7 @@ def _private(entry: OrganizationEntry) -> PrivateData:
 def _load(file: Path, contract: type[_File]) -> tuple[_File, _Lines]:
     value, lines = _read(file)
     try:
-        return contract.model_validate(value), lines
+        return contract.model_validate(value, context=FROM_A_FILE), lines
     except ValidationError as error:
         raise _error(file, lines, first_fault(error, value)) from error
 

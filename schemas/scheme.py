@@ -17,7 +17,7 @@ from schemas.contract import Contract, refuse_member
 from schemas.currencies import Currency
 from schemas.decimals import NonNegativeDecimal, PositiveDecimal, PriceShare, Share
 from schemas.fixed_point import scaled_e12
-from schemas.identifiers import ID_CHARS_MAX, Id, IsoDate, RegisteredId, SchemeVersion, Text
+from schemas.identifiers import FROM_A_FILE, ID_CHARS_MAX, Id, IsoDate, RegisteredId, SchemeVersion, Text
 from schemas.units import MassUnit
 
 # What holds unless a scheme says otherwise. Part of the format: these never change for v1.
@@ -118,8 +118,8 @@ class Scheme(Contract):
     @field_validator("version")
     @classmethod
     def _record_id_is_an_id(cls, version: str, info: ValidationInfo) -> str:
-        """The record of this version in the registry log has both in its id."""
-        if len(info.data.get("id", "")) + len("@") + len(version) > ID_CHARS_MAX:
+        """The record of this version in the registry log has both in its id: told where they are chosen."""
+        if info.context == FROM_A_FILE and len(info.data.get("id", "")) + len("@") + len(version) > ID_CHARS_MAX:
             refuse_member("record_id", f"must be shorter: with the id and an @ it has over {ID_CHARS_MAX} characters")
         return version
 
