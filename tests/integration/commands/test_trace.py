@@ -18,6 +18,7 @@ from premia.local.stack import LocalStack
 from services.payout.adapters.statement_printer import StatementPrinter
 from services.runtime.database import open_pool
 from tests.conftest import environment_with_database
+from tests.integration.command import premia
 from tests.integration.ledger.records import clear, suspend
 from tests.integration.payout.books import Books, registry_file
 from tests.integration.payout.test_decided_by_persons import correction
@@ -161,8 +162,9 @@ async def test_money_that_came_back_and_was_paid_again_is_one_story_with_two_pay
     assert shapes(await events(environment, second), "posting") == ["premium", "reserved", "settled"]
 
 
-async def test_a_recalculation_stands_beside_the_sale_that_it_is_from(books: At) -> None:
+async def test_a_recalculation_stands_beside_the_sale_that_it_is_from(books: At, kafka: str) -> None:
     programme, environment = books
+    assert (await premia(kafka, "topics", "apply")).exit_code == 0
     await programme.premium("1498.08")
     await programme.recalculated("0.00", instead_of="1498.08", reason="status:suspended")
     await programme.carry()
