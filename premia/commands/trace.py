@@ -56,6 +56,7 @@ async def _read(name: str) -> tuple[Traced, list[TraceEvent]]:
 
 
 async def _recalculations_of(entitlement_ids: Collection[UUID]) -> Mapping[UUID, Recalculation]:
+    # They take longer to import than a command's help may.
     from premia.trace.recalculations import recalculations_of  # noqa: PLC0415
     from services.premium_calculator.errors import UnreadableRecalculationError  # noqa: PLC0415
 

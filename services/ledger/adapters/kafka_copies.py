@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from schemas.cloudevents import HeaderFault, from_headers
+from schemas.cloudevents import CloudEventAttributes, HeaderFault, from_headers
 from schemas.ledger_transaction import LEDGER_OUTCOME_TYPE, LEDGER_TRANSACTION_TYPE
 from schemas.ledger_words import OutcomeCode
 from schemas.topics import LEDGER_CHECKPOINTS, LEDGER_TRANSACTIONS
@@ -105,11 +105,32 @@ def _checkpoint(value: bytes | None, keys: LogKeys) -> Checkpoint | None:
 
 
 def _told_leaf(record: ConsumerRecord[Any, Any]) -> int | None:
-    told = from_headers(record.headers)
-    if isinstance(told, HeaderFault) or told.type != LEDGER_TRANSACTION_TYPE or record.value is None:
+    """The index of the leaf that a record tells; None for what tells none, or is broken."""
+    _, value = _told(record, LEDGER_TRANSACTION_TYPE)
+    leaf_index = value.get("leaf_index")
+    return leaf_index if isinstance(leaf_index, int) else None
+
+
+def _told_refusal(record: ConsumerRecord[Any, Any]) -> tuple[Any, ...] | None:
+    """The row of an outcome without a leaf that is worth keeping; None for everything else."""
+    told, value = _told(record, LEDGER_OUTCOME_TYPE)
+    if told is None or not {"command_id", "code"} <= value.keys():
         return None
-    leaf_index: int = orjson.loads(record.value)["leaf_index"]
-    return leaf_index
+    if value["code"] in {OutcomeCode.POSTED, OutcomeCode.SCHEMA_INVALID}:
+        return None
+    return told.id, value["command_id"], value["code"], value.get("message"), told.time
+
+
+def _told(record: ConsumerRecord[Any, Any], type_: str) -> tuple[CloudEventAttributes | None, dict[str, Any]]:
+    """Attributes and value of a record of a type; nothing for others, and for what nobody of us wrote so."""
+    told = from_headers(record.headers)
+    if isinstance(told, HeaderFault) or told.type != type_:
+        return None, {}
+    try:
+        value = orjson.loads(record.value or b"")
+    except orjson.JSONDecodeError:
+        return None, {}
+    return (told, value) if isinstance(value, dict) else (None, {})
 
 
 async def keep_told(conn: Connection, records: Records, first_leaf: int) -> None:
@@ -117,14 +138,11 @@ async def keep_told(conn: Connection, records: Records, first_leaf: int) -> None
     leaves: list[tuple[int, bytes]] = []
     outcomes: list[tuple[Any, ...]] = []
     for record in records:
-        told = from_headers(record.headers)
-        if isinstance(told, HeaderFault) or record.value is None:
-            continue
-        value = orjson.loads(record.value)
-        if told.type == LEDGER_TRANSACTION_TYPE and value["leaf_index"] >= first_leaf:
-            leaves.append((value["leaf_index"], record.value))
-        elif told.type == LEDGER_OUTCOME_TYPE and value["code"] not in (OutcomeCode.POSTED, OutcomeCode.SCHEMA_INVALID):
-            outcomes.append((told.id, value["command_id"], value["code"], value.get("message"), told.time))
+        leaf_index = _told_leaf(record)
+        if leaf_index is not None and leaf_index >= first_leaf:
+            leaves.append((leaf_index, record.value or b""))
+        elif (refusal := _told_refusal(record)) is not None:
+            outcomes.append(refusal)
     if leaves:
         await conn.execute(ADD_LEAVES, *zip(*leaves, strict=True))
     if outcomes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +20,7 @@ from services.ledger.adapters.checkpoint import Checkpoint
 from services.ledger.adapters.growing_log import stored_checkpoint
 from services.ledger.adapters.log_folder import LogFolder
 from services.ledger.adapters.log_keys import LogKeys
-from services.ledger.adapters.messages import checkpoint_message
+from services.ledger.adapters.messages import checkpoint_message, transaction_message
 from services.ledger.log_errors import LogError, LogFault
 from services.ledger.use_cases import import_leaves, recover_log
 from services.runtime.database import Connection
@@ -207,6 +208,20 @@ async def test_who_waits_for_the_folder_does_not_wait_for_leaves_that_were_told_
     assert sealer.hold()
     async with asyncio.timeout(DEADLINE_S):
         await unsealed_story.recover()
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b"[]", b"{}", b'{"leaf_index":"9"}', b'{"leaf_index":null}'])
+async def test_a_broken_record_among_the_last_ones_does_not_keep_the_ledger_from_starting(story: Story, value: bytes) -> None:
+    await story.recover()
+    recovered = await state_of(story.ledger)
+    (_, *_, last) = await story.ledger.messages(LEDGER_TRANSACTIONS)
+    headers = transaction_message(transaction_id="t", subject_id="s", recorded_at=datetime.now(UTC), leaf=b"").headers
+    await story.tell([last._replace(value=value, headers=headers)])
+    await story.recover()
+    assert await state_of(story.ledger) == recovered
+    await restore(story.ledger, story.backup)
+    await story.recover()
+    assert await state_of(story.ledger) == recovered, "nor from recovering"
 
 
 async def test_leaves_that_were_told_before_this_log_began_are_another_log_s(story: Story, tmp_path: Path) -> None:
