@@ -21,7 +21,10 @@ Row: TypeAlias = "Sequence[Any] | Record"
 
 
 class PostedRows(NamedTuple):
-    """Rows as the statements of relay_journal give them: leaves on end, and what was posted with its first leaf among them."""
+    """Rows as the statements of relay_journal give them: leaves on end, and what was posted with its first leaf among them.
+
+    A leaf's row: leaf_index, transaction_id, subject_id, recorded_at, leaf. All rows begin with their (first) leaf's index.
+    """
 
     leaves: Sequence[Row] = ()
     sales: Sequence[Row] = ()
